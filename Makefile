@@ -1,0 +1,84 @@
+# Every target works from a fresh clone: it first builds .venv when that is missing or older than the lock.
+# Needed: Python 3.13, make and a package index. uv is taken from the PATH, or fetched by hash into .uv/.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+ROOT    := $(CURDIR)
+VENV    := $(ROOT)/.venv
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.installed
+UV      := $(or $(shell command -v uv 2>/dev/null),$(ROOT)/.uv/bin/uv)
+WORKERS ?= 2
+
+export UV_PYTHON_DOWNLOADS := never
+export UV_SYSTEM_CERTS     ?= true
+export VIRTUAL_ENV         := $(VENV)
+export PATH                := $(BIN):$(PATH)
+demo ui: export DAGSTER_HOME := $(ROOT)
+
+.PHONY: help install demo test test-long check check-data bench ui lock clean
+
+help:  ## what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+install: $(STAMP)  ## build .venv from requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml | $(UV)
+	@test -x $(BIN)/python || $(UV) venv --quiet --python 3.13 $(VENV)
+	$(UV) pip sync --quiet --require-hashes requirements.lock
+	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The first of these that is Python 3.13 makes the folder uv lives in.
+$(ROOT)/.uv/bin/uv: requirements-uv.lock
+	@for python in python3.13 python3 python; do \
+	  $$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null && break; \
+	done || { echo 'Python 3.13 was not found: install it, or put it on the PATH, and run make again.' >&2; exit 1; }; \
+	$$python -m venv $(ROOT)/.uv
+	$(ROOT)/.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-uv.lock
+	@touch $@
+
+demo: $(STAMP)  ## the demo lane through Dagster: simulated data to a verdict and a replayed paper session
+	$(BIN)/python -m pipelines.demo
+
+# Compiled kernels hide their lines from coverage, so the tests marked `kernel` run a second time as plain Python.
+test: $(STAMP)  ## the test-suite, with coverage
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -m 'kernel and not long' -n $(WORKERS) --dist loadgroup --cov --cov-report=
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --cov --cov-append --cov-report=term:skip-covered
+
+test-long: $(STAMP)  ## the slow tests: many seeds, the whole lane
+	$(BIN)/pytest -m long -n $(WORKERS) --dist loadgroup
+
+check: $(STAMP)  ## style, types, the floors of the house, Dagster's definitions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/dg check defs
+
+# Exit code 3 is a lane without data: it says so, and the next one follows.
+check-data: $(STAMP)  ## data-quality rules on the lanes that have bars in the lake
+	@failed=0; for lane in config/*.yaml; do \
+	  echo "== $$lane"; $(BIN)/scalper check --config $$lane; \
+	  case $$? in 0|3) ;; *) failed=4 ;; esac; \
+	done; exit $$failed
+
+bench: $(STAMP)  ## the benchmarks and their peers
+	@for name in features simulate decide import; do echo "== $$name"; $(BIN)/scalper bench $$name || exit $$?; done
+
+# Both listen on loopback only; Ctrl-C ends both.
+ui: $(STAMP)  ## Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000
+	@mlruns=$$($(BIN)/python -c 'from scalper.settings import home; print(home().mlruns)'); mkdir -p "$$mlruns"; \
+	$(BIN)/mlflow server --host 127.0.0.1 --port 5000 --workers 1 \
+	  --backend-store-uri "sqlite:///$$mlruns/mlflow.db" --artifacts-destination "$$mlruns/artifacts" & \
+	trap "kill $$! 2>/dev/null" EXIT INT TERM; \
+	$(BIN)/dg dev --host 127.0.0.1 --port 3000
+
+lock: | $(UV)  ## resolve pyproject.toml anew into requirements.lock
+	$(UV) pip compile --quiet pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --python-version 3.13 --output-file requirements.lock
+
+clean:  ## remove .venv, .uv and caches; the lake, mlruns and state stay
+	rm -rf .venv .uv .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* dist
+	find scalper pipelines assets resources tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

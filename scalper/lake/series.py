@@ -1,0 +1,73 @@
+"""Reading the lake as a lane does: one session, one contract, in ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import polars as pl
+
+from scalper.errors import DataUnavailable
+from scalper.lake.store import Lake, bar_keys
+from scalper.market import Bars, RollRule, Session, front_contract, instrument, sessions, to_ticks
+
+FRONT_KEY = "scalper.front"
+"""In a session file's metadata: the contract that a continuous symbol of the vendor stood for on the session's date."""
+LOOK_BACK = timedelta(days=10)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionBars:
+    """The bars of one session in the contract that the roll rule holds; `dropped` counts rows of other contracts."""
+
+    session: Session
+    contract: str
+    bars: Bars
+    dropped: int
+
+
+def read_session(
+    lake: Lake, *, source: str, symbol: str, interval: str, session: Session, roll: RollRule
+) -> SessionBars:
+    """Read one session's traded bars (BAR, ticks of the instrument, none carried).
+
+    Raises DataUnavailable if the session, or its contract in it, has no rows: the lane is flat that session.
+    """
+    frame = lake.read("bars", bar_keys(source, symbol, interval, session.date))
+    contract = contract_of(lake, source=source, symbol=symbol, interval=interval, session=session, roll=roll)
+    mine = frame.filter(pl.col("contract") == contract)
+    if mine.is_empty():
+        held = ", ".join(sorted(frame["contract"].unique().to_list()))
+        raise DataUnavailable(
+            f"{symbol} {session.date}: the {roll} rule holds {contract}, the lake has {held or 'no rows'}; "
+            f"import or download {contract} for that session"
+        )
+    return SessionBars(session, contract, to_ticks(mine, instrument(symbol).tick), len(frame) - len(mine))
+
+
+def contract_of(lake: Lake, *, source: str, symbol: str, interval: str, session: Session, roll: RollRule) -> str:
+    """The contract that the roll rule holds in this session.
+
+    By volume it is the vendor's choice, where a continuous symbol was downloaded (it ranks by the day before), else the
+    one with the largest volume in the session before, of those in the lake within ten days. Never a look at the session
+    itself. Raises DataUnavailable if there is no such session.
+    """
+    if roll != "volume":
+        return front_contract(symbol, session.date, roll)
+    here = bar_keys(source, symbol, interval, session.date)
+    front = lake.metadata("bars", here).get(FRONT_KEY) if lake.exists("bars", here) else None
+    return front or _largest(lake, source, symbol, interval, session)
+
+
+def _largest(lake: Lake, source: str, symbol: str, interval: str, session: Session) -> str:
+    earlier: Sequence[Session] = sessions(symbol, session.date - LOOK_BACK, session.date - timedelta(days=1))
+    for before in reversed(earlier):
+        keys = bar_keys(source, symbol, interval, before.date)
+        if lake.exists("bars", keys):
+            volumes = lake.read("bars", keys).group_by("contract").agg(pl.col("volume").sum())
+            return volumes.sort("volume", "contract", descending=[True, False])["contract"][0]
+    raise DataUnavailable(
+        f"{symbol} {session.date}: the volume rule needs the session before it, and the lake has none within "
+        f"{LOOK_BACK.days} days; start the lane a session later, or use roll: monday"
+    )

@@ -1,0 +1,157 @@
+"""The bar: what the compiled core reads, in integer ticks and UTC nanoseconds."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from scalper.clock import iso
+from scalper.errors import BadInput
+from scalper.market.sessions import Session
+
+BAR = np.dtype(
+    [
+        ("ts_ns", "i8"),  # the bar's START
+        ("open", "i8"),  # ticks
+        ("high", "i8"),
+        ("low", "i8"),
+        ("close", "i8"),
+        ("volume", "i8"),  # contracts
+        ("carried", "i8"),  # 1: no trade in this second, prices are the last close
+    ]
+)
+"""One bar. Prices are whole ticks of the instrument, times are the bar's start."""
+
+INTERVALS: dict[str, int] = {
+    "1s": 1_000_000_000,
+    "1m": 60_000_000_000,
+    "5m": 300_000_000_000,
+    "1h": 3_600_000_000_000,
+}
+"""Interval name to its length in nanoseconds."""
+
+PRICES = ("open", "high", "low", "close")
+
+GRID_SLACK = 1e-6
+"""How far from a whole tick, in ticks, a float price may lie and still be meant."""
+
+Bars = npt.NDArray[Any]
+"""A one-dimensional array of BAR, ascending in ts_ns."""
+
+
+def to_ticks(frame: pl.DataFrame, tick: Decimal) -> Bars:
+    """Lake columns (prices in points) as bars in whole ticks; none is carried.
+
+    Raises BadInput naming the first row (counted from 1) with a price that is missing or off the grid of `tick`.
+    """
+    over, under = tick.as_integer_ratio()
+    bars = np.zeros(len(frame), BAR)
+    bad = np.zeros(len(frame), np.bool_)
+    for name in PRICES:
+        exact = frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() * under / over
+        exact[~np.isfinite(exact)] = 0.5  # no price: off every grid
+        whole = np.rint(exact)
+        off = np.abs(exact - whole) > GRID_SLACK
+        bad |= off
+        bars[name] = np.where(off, 0, whole)
+    if bad.any():
+        raise _off_grid(frame, int(bad.argmax()), tick)
+    bars["ts_ns"] = frame["ts_ns"].to_numpy()
+    bars["volume"] = frame["volume"].to_numpy()
+    return bars
+
+
+def _off_grid(frame: pl.DataFrame, row: int, tick: Decimal) -> BadInput:
+    found = frame.row(row, named=True)
+    prices = ", ".join(f"{name} {found[name]}" for name in PRICES)
+    where = f"row {row + 1} ({iso(found['ts_ns'])}, {found.get('contract', 'no contract')})"
+    return BadInput(
+        f"{where}: {prices} do not all lie on the tick grid of {tick}: "
+        "correct or remove the row, or import it under the symbol it belongs to"
+    )
+
+
+def from_ticks(bars: Bars, tick: Decimal, contract: str) -> pl.DataFrame:
+    """Bars as the lake stores them: prices in points, traded rows only, no trade counts or sides."""
+    over, under = tick.as_integer_ratio()
+    traded = bars[bars["carried"] == 0]
+    unknown = pl.lit(None, pl.Int64)
+    return pl.DataFrame(
+        {
+            "ts_ns": traded["ts_ns"],
+            "contract": pl.repeat(contract, len(traded), dtype=pl.String, eager=True),
+            **{name: traded[name] * over / under for name in PRICES},
+            "volume": traded["volume"],
+        }
+    ).with_columns(trades=unknown, bid_volume=unknown, ask_volume=unknown)
+
+
+def carry(bars: Bars, session: Session, interval_ns: int) -> Bars:
+    """Fill every interval without a trade with the last close (volume 0, carried 1), up to the last bar.
+
+    Nothing is carried before the first trade, nor inside a scheduled halt and from there to the next trade. Carrying
+    twice changes nothing. Raises BadInput if the bars are not ascending in steps of `interval_ns`.
+    """
+    if len(bars) == 0:
+        return bars.copy()
+    ts: npt.NDArray[np.int64] = bars["ts_ns"]
+    steps = np.diff(ts)
+    wrong = (steps <= 0) | (steps % interval_ns != 0)
+    if wrong.any():
+        row = int(wrong.argmax()) + 1
+        raise BadInput(
+            f"row {row + 1} ({iso(int(ts[row]))}) of session {session.date} does not follow the row before it "
+            f"in steps of {interval_ns} ns: sort the rows, remove repeated stamps and use the interval of the data"
+        )
+    until = ts[1:].copy()
+    for start, end in session.halts:
+        stopped = (ts[1:] > start) & (ts[:-1] < end)
+        until[stopped] = np.minimum(until[stopped], start)
+    fills = np.maximum(-(-(until - ts[:-1]) // interval_ns) - 1, 0)
+    return _filled(bars, np.append(fills, 0), interval_ns)
+
+
+def _filled(bars: Bars, fills: npt.NDArray[np.int64], interval_ns: int) -> Bars:
+    """Each bar followed by as many carried bars as `fills` says. Whole rows are copied: fields apart cost thrice."""
+    at = np.cumsum(fills + 1) - fills - 1  # where each bar lands in the output
+    carried = bars.copy()
+    carried["ts_ns"] -= at * interval_ns
+    for name in PRICES:
+        carried[name] = bars["close"]
+    carried["volume"] = 0
+    carried["carried"] = 1
+    out = np.repeat(carried.view(np.int64).reshape(-1, BAR.itemsize // 8), fills + 1, axis=0).view(BAR).reshape(-1)
+    out["ts_ns"] += np.arange(len(out)) * interval_ns
+    out[at] = bars
+    return out
+
+
+def aggregate(bars: Bars, interval_ns: int) -> Bars:
+    """Traded bars as bars of a coarser interval, whose starts are UTC multiples of it.
+
+    A bucket uses only rows that start in it; carried rows count for nothing. Raises BadInput if the bars are not
+    ascending.
+    """
+    traded = bars[bars["carried"] == 0]
+    ts: npt.NDArray[np.int64] = traded["ts_ns"]
+    if len(ts) == 0:
+        return traded
+    if (np.diff(ts) <= 0).any():
+        row = int((np.diff(ts) <= 0).argmax()) + 1
+        raise BadInput(
+            f"traded row {row + 1} ({iso(int(ts[row]))}) does not ascend: sort the rows, remove repeated stamps"
+        )
+    bucket = ts // interval_ns
+    first = np.flatnonzero(np.diff(bucket, prepend=bucket[0] - 1))
+    out = np.zeros(len(first), BAR)
+    out["ts_ns"] = bucket[first] * interval_ns
+    out["open"] = traded["open"][first]
+    out["high"] = np.maximum.reduceat(traded["high"], first)
+    out["low"] = np.minimum.reduceat(traded["low"], first)
+    out["close"] = traded["close"][np.append(first[1:], len(traded)) - 1]
+    out["volume"] = np.add.reduceat(traded["volume"], first)
+    return out

@@ -1,0 +1,461 @@
+"""Settings: a lane's YAML, the environment, `.env`; every number of the specification with its default.
+
+A later layer wins: YAML, then variables `SCALPER_LANE__<SECTION>__<KEY>`, then what a caller passes. Unknown keys are errors.
+Secrets are `SecretStr` and appear in no message, log, report or bundle.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from datetime import date, time
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from scalper.errors import BadInput
+from scalper.market import INTERVALS, Instrument, RollRule, Session, instrument
+from scalper.market.timetable import timetable
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A part of a lane's configuration: frozen, and strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SandboxSettings(Section):
+    """The simulated market of a sandbox lane."""
+
+    seed: int = 7
+    edge: float = Field(1.0, ge=0)
+    """Strength of the planted edge; 0 is a martingale."""
+
+
+class DatabentoSettings(Section):
+    """What is asked of Databento and what it may cost."""
+
+    dataset: str = "GLBX.MDP3"
+    cap_usd: float = Field(25.0, ge=0)
+    chunk_sessions: Positive = 30
+
+
+class QualitySettings(Section):
+    """When a session is quarantined."""
+
+    coverage: Fraction = 0.95
+    """Least share of the regular hours' bars that a session must have."""
+    thin_volume: Fraction = 0.10
+    """Least volume as a share of the median of the twenty neighbouring sessions."""
+    jump_atr: float = Field(60.0, gt=1)
+    """A bar's range beyond this many median ranges of its session is an outlier."""
+
+
+def _increasing(windows: tuple[int, ...]) -> tuple[int, ...]:
+    if not windows or list(windows) != sorted(set(windows)) or windows[0] < 1:
+        raise ValueError("windows are positive, different and in rising order")
+    return windows
+
+
+Windows = Annotated[tuple[int, ...], AfterValidator(_increasing)]
+
+
+class FeatureSettings(Section):
+    """Windows of the base set, in bars of the lane."""
+
+    returns: Windows = (1, 5, 10, 30, 60)
+    ema: Windows = (9, 21, 50, 200)
+    volatility: Windows = (10, 30, 60, 300)
+    volume: Windows = (10, 30, 60)
+    atr: Positive = 14
+    bollinger: Positive = 20
+    rsi: Positive = 14
+    stochastic: Positive = 14
+    macd: tuple[int, int, int] = (12, 26, 9)
+    obv: Positive = 10
+    vwap_slope: Positive = 5
+    higher: tuple[str, ...] = ("1m", "5m")
+    """The completed bars of which trend, momentum and volatility are taken; multiples of the lane's interval."""
+
+
+class LabelSettings(Section):
+    """Direction labels: UP or DOWN if the close moves by more than the threshold within the horizon."""
+
+    horizon: Positive = 30
+    """Bars of the lane (seconds in a one-second lane)."""
+    threshold_ticks: float = Field(3.0, gt=0)
+
+
+class FoldSettings(Section):
+    """Walk-forward folds; splits fall between sessions."""
+
+    unit: Literal["sessions", "weeks", "months"] = "months"
+    train: Positive = 6
+    validate_: Positive = Field(1, alias="validate")
+    test: Positive = 1
+    step: Positive = 1
+    embargo_sessions: Positive = 1
+    holdout_sessions: int = Field(60, ge=0)
+
+
+class ModelSettings(Section):
+    """XGBoost `multi:softprob`."""
+
+    rounds: Positive = 200
+    early_stopping: Positive = 20
+    depth: Positive = 4
+    learning_rate: Fraction = 0.08
+    min_child_weight: float = Field(20.0, ge=0)
+    subsample: float = Field(0.8, gt=0, le=1)
+    colsample: float = Field(0.6, gt=0, le=1)
+    early_stopping_share: Fraction = 0.15
+    """The tail of the train window that early stopping looks at."""
+    every: Positive = 1
+    """Use each n-th training row; labels of neighbouring rows overlap."""
+    threads: Positive = 2
+    seed: int = 1
+
+
+class Range(Section):
+    """A range that the search draws from."""
+
+    low: float
+    high: float
+    step: float | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+        return self
+
+
+class SearchSettings(Section):
+    """Optuna's search of threshold, stop and target on the validation window of a fold."""
+
+    sampler: Literal["tpe", "random", "qmc"] = "tpe"
+    trials: Positive = 24
+    seed: int = 1
+    confidence: Range = Range(low=0.60, high=0.80, step=0.02)
+    stop_atr: Range = Range(low=1.0, high=3.0, step=0.25)
+    reward_to_risk: Range = Range(low=1.0, high=3.0, step=0.25)
+
+
+class Band(Section):
+    """Confidence from `at` upwards multiplies the size by `times`."""
+
+    at: float
+    times: float
+
+
+class Tier(Section):
+    """Up to this much cash (upper bound included) so many contracts at this share of risk."""
+
+    to: float | None
+    contracts: Positive
+    risk: Fraction
+
+
+class StopSettings(Section):
+    """Distance of the stop from the fill, in ticks."""
+
+    kind: Literal["atr", "fixed"] = "atr"
+    atr_multiple: float = Field(1.5, gt=0)
+    fixed_ticks: Positive = 8
+    min_ticks: Positive = 4
+    max_ticks: Positive = 16
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_ticks > self.max_ticks:
+            raise ValueError("min_ticks is above max_ticks")
+        return self
+
+
+class EndOfDay(Section):
+    """Minutes before the flat time from which each rule holds; the flat time itself in New York wall time."""
+
+    flat: time = time(16, 30)
+    before_stop_min: Positive = 30
+    """Flat at the latest so long before the next scheduled halt or close."""
+    half_size_min: Positive = 30
+    no_entry_min: Positive = 15
+    exit_min: Positive = 5
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.half_size_min >= self.no_entry_min >= self.exit_min:
+            raise ValueError("half size comes first, then no entry, then the exits")
+        return self
+
+
+class PolicySettings(Section):
+    """From a prediction to an order."""
+
+    confidence: Fraction = 0.60
+    reverse_confidence: Fraction = 0.75
+    move_over_cost: float = Field(2.0, ge=0)
+    """Least expected move, in round trips of commission and expected slippage."""
+    reward_to_risk: float = Field(2.0, gt=0)
+    stop: StopSettings = StopSettings()
+    hold_bars: int | None = Field(None, gt=0)
+    """Time exit after so many bars; None: the label's horizon."""
+    cooldown_s: int = Field(30, ge=0)
+    max_trades: Positive = 10
+    max_reversals: int = Field(2, ge=0)
+    bands: tuple[Band, ...] = (
+        Band(at=0.60, times=0.5),
+        Band(at=0.70, times=1.0),
+        Band(at=0.80, times=1.5),
+        Band(at=0.90, times=2.0),
+    )
+    tiers: tuple[Tier, ...] = (
+        Tier(to=1000, contracts=1, risk=0.02),
+        Tier(to=1500, contracts=2, risk=0.02),
+        Tier(to=2000, contracts=3, risk=0.02),
+        Tier(to=3000, contracts=4, risk=0.02),
+        Tier(to=None, contracts=5, risk=0.015),
+    )
+    stale_s: Positive = 60
+    """No label reaches across so long a stretch without a trade."""
+    end_of_day: EndOfDay = EndOfDay()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        starts = [band.at for band in self.bands]
+        if starts != sorted(set(starts)):
+            raise ValueError("bands overlap: their `at` must rise")
+        ends = [float("inf") if tier.to is None else tier.to for tier in self.tiers]
+        if ends != sorted(set(ends)) or ends[-1] != float("inf"):
+            raise ValueError("tiers overlap or stop short: their `to` must rise and the last be null")
+        return self
+
+
+class RiskSettings(Section):
+    """Limits of the account, as shares of the starting capital."""
+
+    capital: float = Field(1000.0, gt=0)
+    per_trade: Fraction = 0.025
+    day_loss: Fraction = 0.05
+    day_drawdown: Fraction = 0.075
+    account_drawdown: Fraction = 0.20
+    kill: Fraction = 0.30
+    floor: Fraction = 0.70
+    """No entry while min(session-start cash, cash) is below this share."""
+    pause_losses: Positive = 3
+    pause_min: Positive = 15
+    long_pause_losses: Positive = 5
+    long_pause_min: Positive = 30
+
+
+class SimulationSettings(Section):
+    """How orders fill; the mode stands in every report."""
+
+    mode: Literal["realistic", "conservative", "optimistic"] = "realistic"
+    latency_bars: int = Field(0, ge=0)
+    slippage_ticks: int = Field(1, ge=0)
+    cost_multiple: float = Field(1.0, ge=0)
+
+
+class GateSettings(Section):
+    """Thresholds of the gate's checks; strict on purpose."""
+
+    sharpe: float = 1.0
+    calmar: float = 0.5
+    profit_factor: float = 1.2
+    folds: Positive = 12
+    trades_per_fold: Positive = 100
+    profitable_folds: Fraction = 0.60
+    accuracy: Fraction = 0.52
+    drawdown: Fraction = 0.20
+    calibration_error: Fraction = 0.03
+    quarantined: Fraction = 0.03
+    coverage: Fraction = 0.99
+    parity: float = 1e-6
+    inference_ms: float = 10.0
+    bootstrap: Positive = 2000
+    seed: int = 1
+
+
+class Lane(BaseSettings):
+    """One lane, from its data to its verdict; a YAML file of config/."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="SCALPER_LANE__", env_nested_delimiter="__", populate_by_name=True
+    )
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    symbol: str
+    execution_symbol: str | None = None
+    source: Literal["databento", "import", "sandbox"]
+    interval: Literal["1s", "1m", "5m"]
+    start: date
+    end: date | None = None
+    hours: Literal["regular", "all"] = "regular"
+    roll: RollRule = "monday"
+    sandbox: SandboxSettings = SandboxSettings()
+    databento: DatabentoSettings = DatabentoSettings()
+    quality: QualitySettings = QualitySettings()
+    features: FeatureSettings = FeatureSettings()
+    labels: LabelSettings = LabelSettings()
+    folds: FoldSettings = FoldSettings()
+    model: ModelSettings = ModelSettings()
+    search: SearchSettings = SearchSettings()
+    policy: PolicySettings = PolicySettings()
+    risk: RiskSettings = RiskSettings()
+    simulation: SimulationSettings = SimulationSettings()
+    gate: GateSettings = GateSettings()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.end is not None and self.end <= self.start:
+            raise ValueError("end is not after start")
+        for name in self.features.higher:
+            if name not in INTERVALS and not name.endswith("m"):
+                raise ValueError(f"features.higher: unknown interval {name}")
+        return self
+
+    @property
+    def interval_ns(self) -> int:
+        """Length of a bar in nanoseconds."""
+        return INTERVALS[self.interval]
+
+    @property
+    def source_key(self) -> str:
+        """The `source=` of the lake; each simulated market has its own."""
+        return f"sandbox-{self.sandbox.seed}-{self.sandbox.edge:g}" if self.source == "sandbox" else self.source
+
+    @property
+    def instrument(self) -> Instrument:
+        """The product whose bars are read."""
+        return instrument(self.symbol)
+
+    @property
+    def execution(self) -> Instrument:
+        """The product that is traded."""
+        return instrument(self.execution_symbol or self.symbol)
+
+    @property
+    def hold_bars(self) -> int:
+        """Bars after the entry's fill at which a position is closed by time."""
+        return self.policy.hold_bars or self.labels.horizon
+
+    def timetable(self, session: Session) -> np.ndarray:
+        """The times of a session by this lane's rules, (1,) of TIMETABLE."""
+        end = self.policy.end_of_day
+        return timetable(
+            session,
+            interval_ns=self.interval_ns,
+            flat=end.flat,
+            before_stop_min=end.before_stop_min,
+            half_size_min=end.half_size_min,
+            no_entry_min=end.no_entry_min,
+            exit_min=end.exit_min,
+            latency_bars=self.simulation.latency_bars,
+            regular_only=self.hours == "regular",
+        )
+
+    def digest(self, *sections: str) -> str:
+        """SHA-256 over the whole configuration, or over the named sections only."""
+        document = self.model_dump(mode="json", by_alias=True)
+        chosen = {key: document[key] for key in sections} if sections else document
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over `.env` over what was read from YAML (passed as init)."""
+        return env_settings, dotenv_settings, init_settings
+
+
+class Environment(BaseSettings):
+    """What a machine knows and a lane does not: where things live, and secrets."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    scalper_home: Path = REPOSITORY
+    databento_api_key: SecretStr | None = None
+    databento_gateway: str | None = None
+    """Address of another historical gateway, such as the loopback one of the sandbox."""
+
+
+class Home(Section):
+    """The folders that the program writes."""
+
+    root: Path
+
+    @property
+    def lake(self) -> Path:
+        """Bars, features, labels, predictions and raw downloads."""
+        return self.root / "data_lake"
+
+    @property
+    def mlruns(self) -> Path:
+        """MLflow's database and artefacts."""
+        return self.root / "mlruns"
+
+    @property
+    def state(self) -> Path:
+        """Ledgers, models, bundles, journals and the hold-out record."""
+        return self.root / "state"
+
+
+def home() -> Home:
+    """The folders below SCALPER_HOME (default: the repository root)."""
+    return Home(root=Environment().scalper_home.expanduser().resolve())
+
+
+def _where(error: Any) -> str:
+    return ".".join(str(part) for part in error["loc"]) or "(the whole file)"
+
+
+def _remedy(error: Any) -> str:
+    """A sentence for one of pydantic's errors, with the nearest known key where a key is unknown."""
+    if error["type"] != "extra_forbidden":
+        return f"{error['msg'].removeprefix('Value error, ')} (found {error['input']!r})"
+    model: Any = Lane
+    for part in error["loc"][:-1]:
+        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
+        model = field.annotation if field is not None else None
+    known = [field.alias or name for name, field in getattr(model, "model_fields", {}).items()]
+    near = difflib.get_close_matches(str(error["loc"][-1]), known, 1)
+    return "unknown key" + (f"; did you mean `{near[0]}`?" if near else f"; known keys: {', '.join(known)}")
+
+
+def load_lane(path: Path, **overrides: object) -> Lane:
+    """Read a lane from YAML, with environment and overrides on top.
+
+    Raises BadInput naming file and key: unknown key, wrong value, a contradiction, a product without costs.
+    """
+    try:
+        document: Any = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        here = ", ".join(sorted(str(found) for found in Path("config").glob("*.yaml"))) or "none in config/"
+        raise BadInput(f"{path}: no such lane file; lanes here: {here}") from None
+    except yaml.YAMLError as error:
+        raise BadInput(f"{path}: not YAML: {error}; mend the line it names") from None
+    if not isinstance(document, dict):
+        raise BadInput(f"{path}: a lane is a mapping of keys to values; see config/demo.yaml")
+    try:
+        lane = Lane(**(document | overrides))
+        lane.instrument  # noqa: B018  an unknown product is refused at start
+        lane.execution  # noqa: B018
+    except ValidationError as error:
+        lines = "; ".join(f"key `{_where(one)}`: {_remedy(one)}" for one in error.errors())
+        raise BadInput(f"{path}: {lines}") from None
+    return lane

@@ -1,0 +1,287 @@
+"""The pictures of a report: plotly specifications as plain mappings, and a small SVG that needs no script.
+
+A colour is the name of a CSS variable (`--gain`); the page fills it in, so a picture follows light and dark.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from scalper.simulate.metrics import Group
+
+type Figure = dict[str, Any]
+POINTS = 3000
+"""Most points of a line; thinning keeps the lowest and the highest of each stretch."""
+ZONE = "America/New_York"
+
+
+def equity_figure(daily: pl.DataFrame, trades: pl.DataFrame, equity: pl.DataFrame, capital: float) -> Figure:
+    """Account along time after costs, the same before costs, and the fall below the peak underneath."""
+    closes = _closes(daily, trades)
+    path = thin(equity) if equity.height else closes.select("ts_ns", equity=capital + pl.col("net").cum_sum())
+    value = np.concatenate([[capital], path["equity"].to_numpy()])
+    peak = np.maximum.accumulate(value)
+    when = _wall(path["ts_ns"])
+    fall = ((value - peak) / peak * 100)[1:]
+    gross = (capital + closes["gross"].cum_sum()).round(2).to_list()
+    return {
+        "data": [
+            _line(_wall(closes["ts_ns"]), gross, "before costs", "--faint", dash="dot"),
+            _line(when, path["equity"].round(2).to_list(), "after costs", "--ink-blue", width=2),
+            _line(when, fall.round(3).tolist(), "below the peak", "--loss", width=1)
+            | {
+                "yaxis": "y2",
+                "fill": "tozeroy",
+                "fillcolor": "--loss-soft",
+                "hovertemplate": "%{y:.2f} %<extra></extra>",
+            },
+        ],
+        "layout": {
+            "height": 430,
+            "hovermode": "x",
+            "legend": {"orientation": "h", "x": 0, "y": 1.09},
+            "yaxis": {"domain": [0.34, 1], "tickprefix": "$", "tickformat": ",.0f"},
+            "yaxis2": {"domain": [0, 0.26], "ticksuffix": " %", "nticks": 4},
+            "xaxis": {"anchor": "y2"},
+            "shapes": [_across(capital), *_fold_bands(closes)],
+        },
+    }
+
+
+def session_figure(bars: pl.DataFrame, trades: pl.DataFrame) -> Figure:
+    """One session's prices with each trade: entry, exit, and its stop and target while it was open."""
+    first, last = bars["ts_ns"].min(), bars["ts_ns"].max()
+    inside = trades.filter(pl.col("entry_ns").is_between(first, last)).sort("entry_ns")
+    data: list[Figure] = [
+        {
+            "type": "candlestick",
+            "x": _wall(bars["ts_ns"]),
+            **{name: bars[name].to_list() for name in ("open", "high", "low", "close")},
+            "name": "price",
+            "increasing": {"line": {"color": "--ink-blue", "width": 1}, "fillcolor": "--ink-blue"},
+            "decreasing": {"line": {"color": "--faint", "width": 1}, "fillcolor": "--faint"},
+        },
+        _levels(inside, "target", "--gain"),
+        _levels(inside, "stop", "--loss"),
+        *(_entries(inside, side, symbol) for side, symbol in (("long", "triangle-up"), ("short", "triangle-down"))),
+        _exits(inside),
+    ]
+    layout = {
+        "height": 420,
+        "xaxis": {"rangeslider": {"visible": False}, "tickformat": "%H:%M"},
+        "yaxis": {"tickformat": ",.2f"},
+        "legend": {"orientation": "h", "x": 0, "y": 1.1},
+    }
+    return {"data": data, "layout": layout}
+
+
+def group_figure(groups: tuple[Group, ...]) -> Figure:
+    """Net by key as bars, with the number of trades in the hover."""
+    nets = [round(group.net, 2) for group in groups]
+    notes = [f"{group.trades} trades<br>{group.win_rate:.0%} won" for group in groups]
+    return _bars([group.key for group in groups], nets, _signs(np.array(nets)), notes, money=True)
+
+
+def distribution_figure(nets: NDArray[np.float64]) -> Figure:
+    """How many trades came to what; no bar holds both winners and losers."""
+    if not nets.size:
+        return _bars([], [], [], [], money=False)
+    spread = max(float(np.quantile(np.abs(nets), 0.98)), 0.01)
+    width = _nice(spread / 15)
+    numbers = np.floor(np.clip(nets, -1.2 * spread, 1.2 * spread) / width).astype(int)
+    bins, counts = np.unique(numbers, return_counts=True)
+    centres = (bins + 0.5) * width
+    notes = [f"${low * width:,.2f} to ${(low + 1) * width:,.2f}" for low in bins.tolist()]
+    figure = _bars(centres.round(4).tolist(), counts.tolist(), _signs(centres), notes, money=False)
+    figure["data"][0]["width"] = width * 0.92
+    figure["layout"]["xaxis"] = {"tickprefix": "$"}
+    return figure
+
+
+def refusal_figure(refusals: pl.DataFrame) -> Figure:
+    """How often each gate said no."""
+    table = refusals.sort("count", "gate").tail(12)
+    names = [escape(str(name)) for name in table["gate"]]
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "y": names,
+        "x": table["count"].to_list(),
+        "marker": {"color": "--faint"},
+    }
+    layout = {"height": 90 + 22 * len(names), "yaxis": {"type": "category", "automargin": True, "showgrid": False}}
+    return {"data": [trace | {"hovertemplate": "%{y}: %{x}<extra></extra>"}], "layout": layout}
+
+
+def equity_svg(daily: pl.DataFrame, width: int = 640, height: int = 160) -> str:
+    """Net P&L added up over the sessions, as one small SVG (daily: `session`, `net`)."""
+    total = np.concatenate([[0.0], daily["net"].cum_sum().to_numpy()])
+    low, high = float(total.min()), float(total.max())
+    span = (high - low) or 1.0
+    x = np.linspace(8, width - 8, total.size)
+    y = 26 + (height - 52) * (1 - (total - low) / span)
+    zero = 26 + (height - 52) * (1 + low / span)
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x.tolist(), y.tolist(), strict=True))
+    colour = "#0072b2" if total[-1] >= 0 else "#d55e00"
+    ends = [str(daily["session"][0]), str(daily["session"][-1])] if daily.height else ["", ""]
+    text = f"{dollars(float(total[-1]))} net, {daily.height} sessions"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        f'font-family="system-ui,sans-serif" font-size="12" fill="#767f8c"><title>{text}</title>'
+        f'<polygon points="8,{zero:.1f} {points} {width - 8},{zero:.1f}" fill="{colour}" fill-opacity="0.12"/>'
+        f'<line x1="8" x2="{width - 8}" y1="{zero:.1f}" y2="{zero:.1f}" stroke="#767f8c" stroke-dasharray="2 3"/>'
+        f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.8" stroke-linejoin="round"/>'
+        f'<text x="8" y="16" fill="{colour}" font-weight="600">{text}</text><text x="8" y="{height - 6}">{ends[0]}</text>'
+        f'<text x="{width - 8}" y="{height - 6}" text-anchor="end">{ends[1]}</text></svg>'
+    )
+
+
+def dollars(value: float) -> str:
+    """Money as people write it, with a real minus: −$1,234.50; whole dollars from ten thousand up."""
+    digits = 0 if abs(value) >= 10_000 else 2
+    return f"{'−' if round(value, digits) < 0 else ''}${abs(value):,.{digits}f}"
+
+
+def thin(equity: pl.DataFrame, points: int = POINTS) -> pl.DataFrame:
+    """At most `points` rows of (`ts_ns`, `equity`): the lowest and the highest of each stretch, and both ends."""
+    if equity.height <= points:
+        return equity
+    value = equity["equity"].to_numpy()
+    edges = np.linspace(0, equity.height, points // 2).astype(int)
+    keep = {0, equity.height - 1}
+    for start, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        keep |= {start + int(value[start:end].argmin()), start + int(value[start:end].argmax())}
+    return equity[sorted(keep)]
+
+
+def _closes(daily: pl.DataFrame, trades: pl.DataFrame) -> pl.DataFrame:
+    """A row a session: `ts_ns` of its 17:00 New York, `fold`, `net`, `gross`."""
+    gross = trades.group_by("session").agg(gross=pl.col("gross").sum())
+    close = pl.col("session").cast(pl.Datetime("ns")).dt.replace_time_zone(ZONE).dt.offset_by("17h")
+    table = daily.join(gross, on="session", how="left", maintain_order="left")
+    return table.select(
+        close.dt.convert_time_zone("UTC").dt.epoch("ns").alias("ts_ns"), "fold", "net", pl.col("gross").fill_null(0.0)
+    )
+
+
+def _fold_bands(closes: pl.DataFrame) -> list[Figure]:
+    """A pale stripe behind every second fold."""
+    spans = closes.group_by("fold", maintain_order=True).agg(start=pl.col("ts_ns").min(), end=pl.col("ts_ns").max())
+    starts, ends = _wall(spans["start"]), _wall(spans["end"])
+    stripe = {
+        "type": "rect",
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "fillcolor": "--stripe",
+        "line": {"width": 0},
+        "layer": "below",
+    }
+    return [stripe | {"x0": a, "x1": b} for a, b in list(zip(starts, ends, strict=True))[1::2]]
+
+
+def _across(level: float) -> Figure:
+    return {
+        "type": "line",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": level,
+        "y1": level,
+        "line": {"color": "--line", "width": 1},
+    }
+
+
+def _line(x: list[str], y: list[float], name: str, colour: str, width: float = 1.4, dash: str = "solid") -> Figure:
+    line = {"color": colour, "width": width, "dash": dash}
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": x,
+        "y": y,
+        "name": name,
+        "line": line,
+        "hovertemplate": "$%{y:,.2f}",
+    }
+
+
+def _levels(trades: pl.DataFrame, column: str, colour: str) -> Figure:
+    """A dashed segment a trade at its stop or target; None breaks the line between two."""
+    starts, ends = _wall(trades["entry_ns"]), _wall(trades["exit_ns"])
+    x = [stamp for start, end in zip(starts, ends, strict=True) for stamp in (start, end, None)]
+    y = [level for value in trades[column] for level in (value, value, None)]
+    line = {"color": colour, "width": 1.6, "dash": "dash"}
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": x,
+        "y": y,
+        "name": column,
+        "line": line,
+        "hovertemplate": column + " %{y:,.2f}<extra></extra>",
+    }
+
+
+def _entries(trades: pl.DataFrame, side: str, symbol: str) -> Figure:
+    chosen = trades.filter(pl.col("side") == side)
+    notes = [
+        f"{side} {n} at {price:,.2f}<br>confidence {c:.2f}"
+        for n, price, c in chosen.select("contracts", "entry", "confidence").rows()
+    ]
+    return _marks(_wall(chosen["entry_ns"]), chosen["entry"].to_list(), notes, side, symbol, "--ink")
+
+
+def _exits(trades: pl.DataFrame) -> Figure:
+    notes = [
+        f"{escape(str(reason))} at {price:,.2f}<br>net {dollars(net)}"
+        for reason, price, net in trades.select("reason", "exit", "net").rows()
+    ]
+    return _marks(_wall(trades["exit_ns"]), trades["exit"].to_list(), notes, "exit", "circle-open", "--ink")
+
+
+def _marks(x: list[str], y: list[float], notes: list[str], name: str, symbol: str, colour: str) -> Figure:
+    marker = {
+        "symbol": symbol,
+        "size": 11,
+        "color": colour,
+        "line": {"width": 1.5, "color": "--card" if symbol.startswith("tri") else colour},
+    }
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": x,
+        "y": y,
+        "name": name,
+        "marker": marker,
+        "text": notes,
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
+def _bars(keys: list[Any], values: list[float], colours: list[str], notes: list[str], *, money: bool) -> Figure:
+    value = "$%{y:,.2f}" if money else "%{y} trades"
+    trace = {"type": "bar", "x": keys, "y": values, "marker": {"color": colours}, "customdata": notes}
+    axis = {"tickprefix": "$", "tickformat": ",.0f"} if money else {}
+    layout: Figure = {"height": 240, "bargap": 0.25, "yaxis": axis, "xaxis": {"type": "category"}}
+    return {"data": [trace | {"hovertemplate": f"{value}<br>%{{customdata}}<extra></extra>"}], "layout": layout}
+
+
+def _signs(values: NDArray[np.float64]) -> list[str]:
+    return ["--gain" if value >= 0 else "--loss" for value in values.tolist()]
+
+
+def _nice(step: float) -> float:
+    """The next of 1, 2, 2.5, 5 times a power of ten."""
+    power = 10.0 ** np.floor(np.log10(step))
+    return float(next(power * one for one in (1, 2, 2.5, 5, 10) if power * one >= step * 0.999))
+
+
+def _wall(stamps: pl.Series) -> list[str]:
+    """UTC nanoseconds as New York wall time, in the form that plotly reads."""
+    local = stamps.cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone(ZONE)
+    return local.dt.strftime("%Y-%m-%d %H:%M:%S").to_list()
