@@ -15,6 +15,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS     ?= true
 export VIRTUAL_ENV         := $(VENV)
 export PATH                := $(BIN):$(PATH)
+export DAGSTER_DISABLE_TELEMETRY := yes
 demo ui: export DAGSTER_HOME := $(ROOT)
 
 .PHONY: help install demo test test-long check check-data bench ui lock clean
@@ -44,7 +45,7 @@ demo: $(STAMP)  ## the demo lane through Dagster: simulated data to a verdict an
 
 # Compiled kernels hide their lines from coverage, so the tests marked `kernel` run a second time as plain Python.
 test: $(STAMP)  ## the test-suite, with coverage
-	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -m 'kernel and not long' -n $(WORKERS) --dist loadgroup --cov --cov-report=
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -m 'kernel and not long' -n $(WORKERS) --dist loadgroup --cov --cov-report= --cov-fail-under=0
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --cov --cov-append --cov-report=term:skip-covered
 
 test-long: $(STAMP)  ## the slow tests: many seeds, the whole lane

@@ -438,7 +438,7 @@ def _remedy(error: Any) -> str:
 
 
 def load_lane(path: Path, **overrides: object) -> Lane:
-    """Read a lane from YAML, with environment and overrides on top.
+    """Read a lane from YAML, with overrides (`{"sandbox.seed": 3}`) and the environment on top.
 
     Raises BadInput naming file and key: unknown key, wrong value, a contradiction, a product without costs.
     """
@@ -452,7 +452,13 @@ def load_lane(path: Path, **overrides: object) -> Lane:
     if not isinstance(document, dict):
         raise BadInput(f"{path}: a lane is a mapping of keys to values; see config/demo.yaml")
     try:
-        lane = Lane(**(document | overrides))
+        for dotted, value in overrides.items():
+            *sections, key = dotted.split(".")
+            place = document
+            for section in sections:
+                place = place.setdefault(section, {})
+            place[key] = value
+        lane = Lane(**document)
         lane.instrument  # noqa: B018  an unknown product is refused at start
         lane.execution  # noqa: B018
     except ValidationError as error:

@@ -7,8 +7,26 @@ Everything else reads bars through `read_session`; nothing outside writes bars b
 
 from __future__ import annotations
 
+from scalper.lake.databento import DownloadReport, download
 from scalper.lake.importing import ImportReport, import_files
+from scalper.lake.quality import QualityReport, RuleResult, check_sessions
+from scalper.lake.raw import DownloadRequest
 from scalper.lake.series import SessionBars, contract_of, read_session
 from scalper.lake.store import Keys, Lake, bar_keys
 
-__all__ = ["ImportReport", "Keys", "Lake", "SessionBars", "bar_keys", "contract_of", "import_files", "read_session"]
+__all__ = [
+    "DownloadReport",
+    "DownloadRequest",
+    "ImportReport",
+    "Keys",
+    "Lake",
+    "QualityReport",
+    "RuleResult",
+    "SessionBars",
+    "bar_keys",
+    "check_sessions",
+    "contract_of",
+    "download",
+    "import_files",
+    "read_session",
+]

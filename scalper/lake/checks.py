@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from scalper.clock import NS
+from scalper.clock import NS, iso
 from scalper.errors import BadInput
 from scalper.lake.schema import PRICES, SIDES
 from scalper.market import INTERVALS
@@ -40,7 +40,8 @@ class RowChecks:
         fault = pl.coalesce(pl.when(wrong).then(pl.lit(i, pl.Int32)) for i, wrong in enumerate(faults.values()))
         marked = frame.with_columns(step=steps).with_columns(fault=fault)
         for row in marked.filter(pl.col("fault").is_not_null()).head(1).iter_rows(named=True):
-            raise BadInput(f"{self.path}: row {row['row']}: {list(faults)[row['fault']].format(**_words(row), **self._context())}")
+            message = list(faults)[int(row["fault"])]
+            raise BadInput(f"{self.path}: row {row['row']}: {message.format(**_words(row), **self._context())}")
         self._remember(frame, steps)
 
     def finish(self) -> None:
@@ -86,7 +87,7 @@ class RowChecks:
         return faults | {
             "stamp {stamp} is there twice for its contract; remove one of the rows": pl.col("step") == 0,
             "stamp {stamp} is earlier than the row before; sort the rows by time": pl.col("step") < 0,
-            "stamp {stamp} is not the start of a {interval} bar; give the --interval of the file, stamps at bar start": (
+            "stamp {stamp} does not start a {interval} bar; give the file's --interval, stamps at bar start": (
                 pl.col("ts_ns") % INTERVALS[self.interval] != 0
             ),
         }
@@ -105,7 +106,5 @@ class RowChecks:
 def _words(row: dict[str, Any]) -> dict[str, str]:
     prices = ", ".join(f"{name} {row[name]}" for name in PRICES)
     second, rest = divmod(row["ts_ns"], NS)
-    from scalper.clock import iso
-
     stamp = iso(second * NS) if rest == 0 else f"{iso(second * NS)[:-1]}.{rest:09d}Z"
     return {"prices": prices, "stamp": stamp, "volume": str(row["volume"])}

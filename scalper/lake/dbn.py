@@ -38,7 +38,7 @@ def open_dbn(path: Path, *, symbol: str, interval: str | None, names: Names | No
         usable = ", ".join(f"ohlcv-{name}" for name in INTERVALS if name != "5m")
         raise BadInput(f"{path}: schema {schema} is not imported; ask Databento for {usable}")
     if interval not in (None, own):
-        raise BadInput(f"{path}: holds {own} bars, asked was --interval {interval}; use --interval {own} or leave it out")
+        raise BadInput(f"{path}: holds {own} bars, not {interval}; use --interval {own} or leave it out")
     return Source(path, own, _chunks(path, store, symbol, names or _names(path, store)))
 
 
@@ -55,15 +55,21 @@ def load(path: Path) -> Any:
 
 def records(path: Path, store: Any, rows: int = ROWS) -> Iterator[npt.NDArray[Any]]:
     """The records as structured arrays, so many at a time. Raises BadInput for a truncated or damaged file."""
-    import databento
+    from databento.common.error import BentoError, BentoWarning
     from databento_dbn import DBNError
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", databento.BentoWarning)  # a truncated file is only a warning there
-        try:
-            yield from store.to_ndarray(count=rows)
-        except (databento.BentoError, databento.BentoWarning, DBNError, ValueError, OSError) as error:
-            raise _damaged(path, error) from None
+    arrays: Iterator[npt.NDArray[Any]] | None = None
+    while True:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", BentoWarning)  # a truncated file is only a warning there
+            try:
+                arrays = arrays or iter(store.to_ndarray(count=rows))
+                array = next(arrays, None)
+            except (BentoError, BentoWarning, DBNError, ValueError, OSError) as error:
+                raise _damaged(path, error) from None
+        if array is None:
+            return
+        yield array
 
 
 def _names(path: Path, store: Any) -> Names:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -87,28 +88,30 @@ def bring_in(
     source: str,
     symbol: str,
     request: dict[str, Any],
-    metadata: dict[str, str] | None = None,
+    fronts: dict[date, str] | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
     """The one way into the lake, of imports and downloads: open, check, merge, stage, publish, manifest last.
 
-    `metadata` goes into the session files that are written. Raises BadInput; Refused if another import is running.
+    `fronts` are the contracts that a continuous symbol stood for, by session. Raises BadInput; Refused if another
+    import is running.
     """
     started = monotonic()
     tick = instrument(symbol).tick
     if not paths:
         raise BadInput("no files to import: name at least one")
     first = opener(paths[0])
-    files = [_fingerprint(path) for path in paths]
+    files = [fingerprint(path) for path in paths]
     identity = hashlib.sha256(json.dumps([request, source, files], sort_keys=True).encode()).hexdigest()[:16]
     manifest = Path("manifests", source, f"{identity}.json")
     with transaction(lake.root, identity) as into:
-        intake = Intake(lake, into, source, symbol, first.interval, metadata or {})
+        intake = Intake(lake, into, source, symbol, first.interval, fronts or {})
         read = 0
         for done, path in enumerate(paths):
             opened = first if done == 0 else opener(path)
             if opened.interval != first.interval:
-                raise BadInput(f"{path}: holds {opened.interval} bars, {paths[0]} {first.interval}; import them separately")
+                both = f"holds {opened.interval} bars, {paths[0]} {first.interval}"
+                raise BadInput(f"{path}: {both}; import them separately")
             read += _read(opened, intake, RowChecks(path, opened.interval, tick, opened.ticks))
             if progress is not None:
                 progress(done + 1, len(paths))
@@ -154,6 +157,8 @@ def _publish(lake: Lake, into: Transaction, manifest: Path, document: dict[str, 
         into.commit()
 
 
-def _fingerprint(path: Path) -> dict[str, Any]:
+def fingerprint(path: Path) -> dict[str, Any]:
+    """Name, size and SHA-256 of a file, as manifests keep them."""
     with path.open("rb") as file:
-        return {"name": path.name, "bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"name": path.name, "bytes": path.stat().st_size, "sha256": digest}

@@ -13,7 +13,7 @@ import polars as pl
 from scalper.clock import iso
 from scalper.errors import BadInput
 from scalper.lake.readers import KNOWN, OUTSIDE, UNTRADED, day_of
-from scalper.lake.schema import BARS, KEY, PRICES, SCHEMA_KEY, SIDES, stamp
+from scalper.lake.schema import BARS, FRONT_KEY, KEY, PRICES, SCHEMA_KEY, SIDES, stamp
 from scalper.lake.store import Lake, bar_keys, relative, write_parquet
 from scalper.lake.transaction import Transaction
 from scalper.market import INTERVALS, front_contract, locate, sessions
@@ -48,7 +48,7 @@ class Intake:
     source: str
     symbol: str
     interval: str
-    metadata: dict[str, str] = field(default_factory=dict[str, str])
+    fronts: dict[date, str] = field(default_factory=dict[date, str])
     tally: Tally = field(default_factory=Tally)
     _held: list[pl.DataFrame] = field(default_factory=list[pl.DataFrame])
     _rows: int = 0
@@ -150,9 +150,9 @@ class Intake:
     def _refuse_conflict(self, merged: pl.DataFrame) -> None:
         for row in merged.filter("conflict").sort("file", "row").head(1).iter_rows(named=True):
             raise BadInput(
-                f"{self._files[row['file']]}: row {row['row']}: {row['contract']} at {iso(row['ts_ns'])} differs from the "
-                f"{self.interval} bar that the lake (source {self.source}) or a file before it has; import only one of the "
-                f"two, or delete the session date={row['date']} from the lake first"
+                f"{self._files[row['file']]}: row {row['row']}: {row['contract']} at {iso(row['ts_ns'])} differs from "
+                f"the {self.interval} bar that the lake (source {self.source}) or a file before it has; import only "
+                f"one of the two, or delete the session date={row['date']} from the lake first"
             )
 
     def _count(self, gained: pl.DataFrame) -> None:
@@ -164,4 +164,5 @@ class Intake:
 
     def _stage(self, day: date, frame: pl.DataFrame) -> None:
         target = relative("bars", bar_keys(self.source, self.symbol, self.interval, day))
-        write_parquet(self.into.stage(target), frame, {SCHEMA_KEY: stamp("bars"), **self.metadata})
+        front = {FRONT_KEY: self.fronts[day]} if day in self.fronts else {}
+        write_parquet(self.into.stage(target), frame, {SCHEMA_KEY: stamp("bars")} | front)

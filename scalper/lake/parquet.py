@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,9 @@ COLUMNS = ("timestamp", *PRICES, "volume", "symbol")
 
 def open_parquet(path: Path, *, symbol: str, interval: str | None, tz: str | None) -> Source:
     """`timestamp` is int64 nanoseconds UTC or a datetime (without a zone: in that of `tz`). Raises BadInput."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    opener: Any = pq.ParquetFile  # pyright: ignore[reportUnknownMemberType]  pyarrow has no types
+    arrow = _arrow()
     try:
-        file = opener(path)
+        file = arrow.parquet.ParquetFile(path)
         zone = _check_columns(path, pl.DataFrame(file.schema_arrow.empty_table()), tz)
         if interval is None:
             head = next(file.iter_batches(batch_size=ROWS, columns=["timestamp", "symbol"]), None)
@@ -33,20 +31,19 @@ def open_parquet(path: Path, *, symbol: str, interval: str | None, tz: str | Non
                 raise BadInput(f"{path}: holds no rows; give --interval, or leave the file out")
             first = rows.filter(pl.col("symbol") == rows["symbol"][0])
             interval = interval_of(first.select(_stamp(first, zone).diff()).to_series(), str(path))
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, arrow.ArrowException) as error:
         raise _damaged(path, error) from None
     return Source(path, interval, _chunks(path, file, symbol, zone))
 
 
 def _chunks(path: Path, file: Any, symbol: str, zone: str) -> Iterator[Chunk]:
-    import pyarrow as pa
-
+    arrow = _arrow()
     row = 1
     batches = file.iter_batches(batch_size=ROWS, columns=list(COLUMNS))
     while True:
         try:
             batch = next(batches, None)
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, arrow.ArrowException) as error:
             raise _damaged(path, error) from None
         if batch is None:
             return
@@ -127,6 +124,12 @@ def _stamp(frame: pl.DataFrame, zone: str) -> pl.Expr:
         return column
     column = column.dt.cast_time_unit("ns")
     return utc(column, zone) if kind.time_zone is None else column.dt.timestamp("ns")
+
+
+def _arrow() -> Any:
+    """pyarrow, which has no types, loaded when it is needed."""
+    import_module("pyarrow.parquet")
+    return import_module("pyarrow")
 
 
 def _damaged(path: Path, error: Exception) -> BadInput:

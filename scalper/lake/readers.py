@@ -60,14 +60,14 @@ def open_source(path: Path, *, symbol: str, interval: str | None, tz: str | None
         return parquet.open_parquet(path, symbol=symbol, interval=interval, tz=tz)
     if name.removesuffix(".gz").endswith((".txt", ".csv")):
         return text.open_text(path, symbol=symbol, interval=interval, tz=tz)
-    raise BadInput(f"{path}: not a kind of file that can be imported; use .dbn, .dbn.zst, .parquet, .txt(.gz), .csv(.gz)")
+    raise BadInput(f"{path}: not a kind of file that can be imported; use .dbn(.zst), .parquet, .txt(.gz) or .csv(.gz)")
 
 
 def classify(text: str, symbol: str, near: date, *, any_product: bool) -> tuple[str | None, str | None]:
     """A vendor's symbol as (the lake's contract, None), or (None, the reason to drop its rows).
 
-    With `any_product` a product that we do not know is another product (Databento's files hold anything); without, it is
-    a mistake. Raises BadInput for that, and for what looks like our product but is no contract of it.
+    With `any_product` a product that we do not know is another product (Databento's files hold anything); without, it
+    is a mistake. Raises BadInput for that, and for what looks like our product but is no contract of it.
     """
     if any(mark in text for mark in "-: "):
         return None, SPREAD
@@ -84,7 +84,8 @@ def interval_of(steps: pl.Series, where: str) -> str:
     for name, length in INTERVALS.items():
         if length == common:
             return name
-    raise BadInput(f"{where}: the interval of its rows is not clear ({common} ns); give --interval {'|'.join(INTERVALS)}")
+    names = "|".join(INTERVALS)
+    raise BadInput(f"{where}: the interval of its rows is not clear ({common} ns); give --interval {names}")
 
 
 def utc(stamps: pl.Expr, tz: str) -> pl.Expr:
@@ -102,7 +103,7 @@ def need_tz(tz: str | None, where: str) -> str:
     try:
         ZoneInfo(tz)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadInput(f"--tz {tz!r}: no such time zone; use a name such as America/Chicago, America/New_York or UTC") from None
+        raise BadInput(f"--tz {tz!r}: no such time zone; use a name such as America/Chicago or UTC") from None
     return tz
 
 

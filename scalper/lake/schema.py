@@ -14,6 +14,9 @@ VERSIONS: dict[str, int] = {"bars": 1, "features": 1, "labels": 1, "predictions"
 SCHEMA_KEY = "scalper.schema"
 """Key in a Parquet file's metadata; its value is such as `bars/1`."""
 
+FRONT_KEY = "scalper.front"
+"""In a bars file's metadata: the contract that a vendor's continuous symbol stood for on the session's date."""
+
 BARS: dict[str, pl.DataType] = {
     "ts_ns": pl.Int64(),  # UTC nanoseconds, the bar's START
     "contract": pl.String(),  # MESZ26
@@ -50,4 +53,5 @@ def verify(kind: str, columns: Mapping[str, pl.DataType], where: str) -> None:
     wrong += [f"{name} is missing" for name in BARS if name not in columns]
     wrong += [f"{name} does not belong there" for name in columns if name not in BARS]
     if wrong:
-        raise BadInput(f"{where}: not the schema {stamp(kind)}: {'; '.join(wrong)}; delete the file and import it again")
+        difference = "; ".join(wrong)
+        raise BadInput(f"{where}: not the schema {stamp(kind)}: {difference}; delete the file and import it again")

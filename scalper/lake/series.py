@@ -9,11 +9,10 @@ from datetime import timedelta
 import polars as pl
 
 from scalper.errors import DataUnavailable
+from scalper.lake.schema import FRONT_KEY
 from scalper.lake.store import Lake, bar_keys
 from scalper.market import Bars, RollRule, Session, front_contract, instrument, sessions, to_ticks
 
-FRONT_KEY = "scalper.front"
-"""In a session file's metadata: the contract that a continuous symbol of the vendor stood for on the session's date."""
 LOOK_BACK = timedelta(days=10)
 
 

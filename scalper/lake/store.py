@@ -25,11 +25,11 @@ def bar_keys(source: str, symbol: str, interval: str, day: date) -> Keys:
 
 
 def relative(kind: str, keys: Keys) -> Path:
-    """Where a table lies below the lake: kind/key=value/…/part.parquet. Raises BadInput for a value no folder can have."""
+    """Where a table lies below the lake: kind/key=value/…/part.parquet. Raises BadInput for a value no folder has."""
     stamp(kind)
     for key, value in keys.items():
         if not _WORD.fullmatch(value):
-            raise BadInput(f"{kind} key {key}={value!r}: a key holds letters, digits, dots, dashes and underscores only")
+            raise BadInput(f"{kind} key {key}={value!r}: use letters, digits, dots, dashes and underscores")
     return Path(kind, *(f"{key}={value}" for key, value in keys.items()), PART)
 
 
@@ -42,7 +42,7 @@ def write_parquet(path: Path, frame: pl.DataFrame, metadata: dict[str, str]) -> 
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         frame.write_parquet(temporary, compression="lz4", statistics=False, metadata=metadata)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -124,7 +124,7 @@ class Lake:
                     pattern = str(self.root.resolve() / kind / "**" / PART).replace("'", "''")
                     options = "hive_partitioning = true, union_by_name = true"
                     connection.execute(f"CREATE VIEW {kind} AS SELECT * FROM read_parquet('{pattern}', {options})")
-        os.replace(temporary, catalog)
+        temporary.replace(catalog)
 
     def _present(self, kind: str, keys: Keys) -> Path:
         path = self.path(kind, keys)

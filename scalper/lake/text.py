@@ -12,7 +12,7 @@ import polars as pl
 
 from scalper.errors import BadInput
 from scalper.lake.readers import CLOCK, Chunk, Source, day_of, interval_of, need_tz, utc
-from scalper.lake.schema import BARS
+from scalper.lake.schema import BARS, PRICES, SIDES
 from scalper.market import parse_contract, root_of
 
 BAR_COLUMNS = {
@@ -40,8 +40,8 @@ def open_text(path: Path, *, symbol: str, interval: str | None, tz: str | None) 
     if {"datetime", "price"} <= heads:
         _need(path, heads, ("datetime", "price", "volume"))
         price = pl.col("price").cast(pl.Float64, strict=False)
-        values = {name: price for name in ("open", "high", "low", "close")}
-        frame = _shape(path, table, pl.col("datetime"), zone, {**values, "volume": _whole("volume"), "trades": pl.lit(1, pl.Int64)})
+        values = dict.fromkeys(PRICES, price) | {"volume": _whole("volume"), "trades": pl.lit(1, pl.Int64)}
+        frame = _shape(path, table, pl.col("datetime"), zone, values)
         contract = _named(path, symbol, frame, required=False)
         return Source(path, interval or "1s", _chunks(frame, contract), ticks=True)
     _need(path, heads, ("date", "time", "open", "high", "low", "last", "volume"))
@@ -49,7 +49,8 @@ def open_text(path: Path, *, symbol: str, interval: str | None, tz: str | None) 
     known = {column: _number(head) for head, column in BAR_COLUMNS.items() if head in heads}
     frame = _shape(path, table, stamps, zone, known)
     contract = _named(path, symbol, frame, required=True)
-    return Source(path, interval or interval_of(frame["ts_ns"].drop_nulls().diff(), str(path)), _chunks(frame, contract))
+    interval = interval or interval_of(frame["ts_ns"].drop_nulls().diff(), str(path))
+    return Source(path, interval, _chunks(frame, contract))
 
 
 def _chunks(frame: pl.DataFrame, contract: str | None) -> Iterator[Chunk]:
@@ -68,10 +69,11 @@ def _table(path: Path) -> pl.DataFrame:
         table = pl.read_csv(io.BytesIO(raw), infer_schema=False, quote_char=None)
     except pl.exceptions.PolarsError as error:
         what = str(error).splitlines()[0]
-        raise BadInput(f"{path}: not a table of comma-separated values ({what}); mend the file or leave it out") from None
+        raise BadInput(f"{path}: not comma-separated values ({what}); mend the file or leave it out") from None
     table.columns = [name.strip().lower() for name in table.columns]
     cells = pl.all().str.strip_chars()
-    return table.with_columns(cells).with_row_index("row", offset=2).filter(~pl.all_horizontal(pl.exclude("row").is_null()))
+    blank = pl.all_horizontal(pl.exclude("row").is_null())
+    return table.with_columns(cells).with_row_index("row", offset=2).filter(~blank)
 
 
 def _need(path: Path, heads: set[str], wanted: tuple[str, ...]) -> None:
@@ -79,8 +81,8 @@ def _need(path: Path, heads: set[str], wanted: tuple[str, ...]) -> None:
     if missing:
         found = ", ".join(sorted(heads))
         raise BadInput(
-            f"{path}: row 1: no column {', '.join(missing)} (found {found}); expected Date, Time, Open, High, Low, Last, "
-            "Volume [, NumberOfTrades, BidVolume, AskVolume] for bars, or DateTime, Price, Volume for ticks"
+            f"{path}: row 1: no column {', '.join(missing)} (found {found}); expected Date, Time, Open, High, Low, "
+            "Last, Volume [, NumberOfTrades, BidVolume, AskVolume] for bars, or DateTime, Price, Volume for ticks"
         )
 
 
@@ -102,11 +104,10 @@ def _shape(path: Path, table: pl.DataFrame, stamps: pl.Expr, tz: str, values: di
     ).with_columns(ts_ns=utc(pl.col("naive"), tz))
     bad = frame.filter(pl.col("naive").is_null()).head(1)
     for row, text in bad.select("row", "text").iter_rows():
-        raise BadInput(f"{path}: row {row}: {text!r} is no stamp; expected such as 2024/3/18 09:30:00, in the zone of --tz")
-    for name in ("trades", "bid_volume", "ask_volume"):
-        gaps = frame.filter(pl.col(name).is_null())["row"] if name in values else []
-        if len(gaps):
-            raise BadInput(f"{path}: row {gaps[0]}: {name} is no whole number; mend the row, or remove the column")
+        raise BadInput(f"{path}: row {row}: {text!r} is no stamp; expected such as 2024/3/18 09:30:00")
+    for name in [name for name in SIDES if name in values]:
+        for row in frame.filter(pl.col(name).is_null())["row"].head(1):
+            raise BadInput(f"{path}: row {row}: {name} is no whole number; mend the row, or remove the column")
     return frame.drop("naive", "text")
 
 
@@ -123,5 +124,5 @@ def _named(path: Path, symbol: str, frame: pl.DataFrame, *, required: bool) -> s
             return None
         raise BadInput(f"{path}: the file's name must begin with its contract, as ESH15.txt.gz: {error}") from None
     if root_of(contract) != symbol:
-        raise BadInput(f"{path}: the file holds {contract}, asked was --symbol {symbol}; use --symbol {root_of(contract)}")
+        raise BadInput(f"{path}: the file holds {contract}, not {symbol}; use --symbol {root_of(contract)}")
     return contract

@@ -1,8 +1,8 @@
 """Files that enter the lake together or not at all, even if the process is killed in the middle.
 
-A transaction collects finished files under `<lake>/.staging/<name>/new`. `commit` links what they will replace into
-`old`, writes a journal of the targets, and renames file after file. What goes wrong before the journal is removed is
-undone: at once by the transaction itself, or, after a kill, by the next one to open the lake.
+A transaction collects finished files in `<lake>/.staging/<name>`, `<number>.new` each. `commit` links what they will
+replace as `<number>.old`, writes a journal of the targets, and renames file after file. What goes wrong before the
+journal is removed is undone: at once by the transaction itself, or, after a kill, by the next one to open the lake.
 One transaction at a time: a lock that dies with its process tells a live transaction from a dead one.
 """
 
@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,42 +27,36 @@ class Transaction:
     def __init__(self, root: Path, folder: Path) -> None:
         self._root = root
         self._folder = folder
-        self._targets: list[Path] = []
+        self._targets: dict[Path, int] = {}
 
     def stage(self, target: Path) -> Path:
         """Where to write a file that is to become `<lake>/target`; it may be staged again, the last one counts."""
-        staged = self._folder / "new" / target
-        if target not in self._targets:
-            self._targets.append(target)
-        staged.parent.mkdir(parents=True, exist_ok=True)
-        return staged
+        return _new(self._folder, self._targets.setdefault(target, len(self._targets)))
 
     def staged(self, target: Path) -> Path | None:
         """The staged file of a target, if there is one."""
-        staged = self._folder / "new" / target
-        return staged if staged.is_file() else None
+        return _new(self._folder, self._targets[target]) if target in self._targets else None
 
     def commit(self) -> None:
         """Rename every staged file into the lake, in the order in which they were first staged."""
-        replaces: dict[str, bool] = {}
-        for target in self._targets:
-            current, kept = self._root / target, self._folder / "old" / target
-            replaces[target.as_posix()] = current.is_file()
+        entries: list[tuple[str, bool]] = []
+        for target, number in self._targets.items():
+            current = self._root / target
+            entries.append((target.as_posix(), current.is_file()))
             if current.is_file():
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                os.link(current, kept)
+                os.link(current, _old(self._folder, number))
         journal = self._folder / "journal.json"
         draft = journal.with_suffix(".draft")
-        draft.write_text(json.dumps(replaces))
+        draft.write_text(json.dumps(entries))
         draft.rename(journal)
-        for target in self._targets:
+        for target, number in self._targets.items():
             (self._root / target).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(self._folder / "new" / target, self._root / target)
+            _new(self._folder, number).replace(self._root / target)
         journal.unlink()  # from here on the files are the lake's
 
 
 @contextmanager
-def transaction(root: Path, name: str) -> Iterator[Transaction]:
+def transaction(root: Path, name: str) -> Generator[Transaction]:
     """Open a transaction on the lake at `root`; leaving without `commit`, or by an error, leaves the lake as it was.
 
     Raises Refused if another process is importing into this lake.
@@ -88,7 +82,7 @@ def recover(root: Path) -> None:
 
 
 @contextmanager
-def _locked(root: Path) -> Iterator[bool]:
+def _locked(root: Path) -> Generator[bool]:
     staging = root / STAGING
     staging.mkdir(parents=True, exist_ok=True)
     with (staging / "lock").open("w") as lock:
@@ -116,16 +110,24 @@ def _undo(root: Path, folder: Path) -> None:
     """
     journal = folder / "journal.json"
     if journal.is_file():
-        replaces: dict[str, bool] = json.loads(journal.read_text())
-        for target, replaced in replaces.items():
-            kept, current = folder / "old" / target, root / target
+        entries: list[tuple[str, bool]] = json.loads(journal.read_text())
+        for number, (target, replaced) in enumerate(entries):
+            kept, current = _old(folder, number), root / target
             if kept.is_file():
-                os.replace(kept, current)
-            elif not replaced and not (folder / "new" / target).is_file():
+                kept.replace(current)
+            elif not replaced and not _new(folder, number).is_file():
                 current.unlink(missing_ok=True)
                 _prune(current.parent, root)
         journal.unlink()
     shutil.rmtree(folder)
+
+
+def _new(folder: Path, number: int) -> Path:
+    return folder / f"{number}.new"
+
+
+def _old(folder: Path, number: int) -> Path:
+    return folder / f"{number}.old"
 
 
 def _prune(folder: Path, root: Path) -> None:

@@ -6,7 +6,8 @@ tests and for people who try things; no floor of the lane imports it. Not here: 
 
 from __future__ import annotations
 
+from scalper.sandbox.databento import DatabentoServer
 from scalper.sandbox.market import SimulatedMarket
 from scalper.sandbox.shape import MarketShape
 
-__all__ = ["MarketShape", "SimulatedMarket"]
+__all__ = ["DatabentoServer", "MarketShape", "SimulatedMarket"]

@@ -9,7 +9,7 @@ import databento_dbn
 import numpy as np
 from numpy.typing import NDArray
 
-from scalper.market.bars import Bars
+from scalper.market import Bars
 from scalper.sandbox.symbology import Interval, instrument_id, raw_symbol
 
 OHLCV = np.dtype(
@@ -78,7 +78,7 @@ def metadata(
         symbols=list(symbols),
         partial=[],
         not_found=list(not_found),
-        mappings=[
+        mappings=[  # pyright: ignore[reportArgumentType]  # any object with these attributes will do
             SimpleNamespace(
                 raw_symbol=symbol,
                 intervals=[SimpleNamespace(start_date=i.start, end_date=i.end, symbol=name(i.contract)) for i in spans],

@@ -14,8 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalper.errors import BadInput
-from scalper.market import BAR, RollRule, Session, aggregate, expiry, front_contract, instrument, roll_date, sessions
-from scalper.market.bars import Bars
+from scalper.market import (
+    BAR,
+    Bars,
+    RollRule,
+    Session,
+    aggregate,
+    expiry,
+    front_contract,
+    instrument,
+    roll_date,
+    sessions,
+)
 from scalper.sandbox.path import walk
 from scalper.sandbox.plan import plan_session
 from scalper.sandbox.shape import MarketShape
@@ -42,8 +52,8 @@ class SimulatedMarket:
     """A futures market whose every bar follows from (symbol, seed, edge, start, shape).
 
     At `edge` 0 the price of each contract is a martingale: nothing visible tells its direction. At `edge` > 0 impulses
-    are followed by a drift of `edge * shape.aftermath_ticks` expected ticks. Plans (volatility, volume, when impulses
-    come) are drawn from (seed, date) alone, so markets of one seed differ in nothing but the drift's consequences.
+    are followed by a drift of `edge * shape.aftermath_ticks` expected ticks. When impulses
+    come, how volatile and busy a session is, does not depend on the edge.
     The path of a session depends on the seed and the sessions before it, not on the order of calls; safe to share
     between threads. Raises BadInput on an unknown symbol, reversed dates, a range without sessions, an edge below 0.
     """
@@ -108,9 +118,7 @@ class SimulatedMarket:
         Raises BadInput if the market does not have the session or the contract is not listed in it.
         """
         if contract not in self.contracts(session):
-            raise BadInput(
-                f"{contract} does not trade in session {session.date}: ask for {self.contracts(session)}"
-            )
+            raise BadInput(f"{contract} does not trade in session {session.date}: ask for {self.contracts(session)}")
         path = self._thinned(contract, session, self._path(self._at(session)))
         bars = np.zeros(len(path), BAR)
         bars["ts_ns"] = session.open_ns + path[:, 0].astype(np.int64) * SECOND_NS
@@ -172,8 +180,11 @@ class SimulatedMarket:
         """Ticks that each contract trades above the first. Constant: a spread that decayed would be a drift."""
         bases, basis = {self._chain[0][0]: 0}, 0
         for (_, _), (name, _) in pairwise(self._chain):
-            basis += round(np.random.default_rng([self.seed, crc32(name.encode())]).normal(
-                self.shape.carry_ticks, self.shape.carry_sd_ticks))
+            basis += round(
+                np.random.default_rng([self.seed, crc32(name.encode())]).normal(
+                    self.shape.carry_ticks, self.shape.carry_sd_ticks
+                )
+            )
             bases[name] = basis
         return bases
 

@@ -72,10 +72,10 @@ def walk(
         for s in range(60):
             if rng.random() >= chance and not (undecided and s == 59):
                 continue
-            if undecided and s >= settle_s:  # decide as a fair walk would have ended
-                price = start + (target if 2 * target * rng.random() < target + price - start else -target)
+            if price <= floor:
                 o = h = low = price
-            elif price <= floor:
+            elif undecided and s >= settle_s:  # decide as a fair walk would have ended
+                price = start + (target if 2 * target * rng.random() < target + price - start else -target)
                 o = h = low = price
             else:
                 var = variance[minute] / chance

@@ -36,7 +36,9 @@ def plan_session(shape: MarketShape, session: Session, log_volatility: float, rn
     regular = (at >= session.regular_open_ns) & (at < session.regular_close_ns)
     since_open = (at - session.regular_open_ns) / MINUTE_NS
     to_close = (session.regular_close_ns - at) / MINUTE_NS
-    europe = np.exp(-0.5 * (((at - session.open_ns) / MINUTE_NS - shape.europe_after_min) / shape.europe_width_min) ** 2)
+    europe = np.exp(
+        -0.5 * (((at - session.open_ns) / MINUTE_NS - shape.europe_after_min) / shape.europe_width_min) ** 2
+    )
     opening = np.exp(-np.maximum(since_open, 0.0) / shape.open_fade_min)
     closing = np.exp(-np.maximum(to_close, 0.0) / shape.close_rise_min)
 
@@ -68,7 +70,7 @@ def plan_session(shape: MarketShape, session: Session, log_volatility: float, rn
 
 
 def _intraday_regime(shape: MarketShape, minutes: int, rng: np.random.Generator) -> Floats:
-    """Autoregressive log volatility of the session's minutes, scaled so that the mean of its exponential squared is 1."""
+    """Autoregressive log volatility of the session's minutes, its exponential squared having mean 1."""
     shocks = rng.normal(0.0, shape.minute_sd * np.sqrt(1.0 - shape.minute_memory**2), minutes)
     value = rng.normal(0.0, shape.minute_sd)
     regime = np.empty(minutes)

@@ -79,7 +79,7 @@ class Symbology:
         return [Interval(contract, *listed[contract]) for listed in self._listed.values() if contract in listed]
 
     def _continuous(self, symbol: str, start: date, end: date) -> list[Interval]:
-        """'c' ranks by expiry; 'v' (and 'n', as the simulation has no open interest) by the volume of the day before."""
+        """'c' ranks by expiry, 'v' by volume of the day before, and so does 'n': there is no open interest here."""
         match = _CONTINUOUS.fullmatch(symbol)
         if match is None or match[1] not in self.markets:
             return []

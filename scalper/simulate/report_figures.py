@@ -12,12 +12,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from scalper.simulate.markup import ZONE, dollars
 from scalper.simulate.metrics import Group
 
 type Figure = dict[str, Any]
 POINTS = 3000
 """Most points of a line; thinning keeps the lowest and the highest of each stretch."""
-ZONE = "America/New_York"
 
 
 def equity_figure(daily: pl.DataFrame, trades: pl.DataFrame, equity: pl.DataFrame, capital: float) -> Figure:
@@ -45,7 +45,7 @@ def equity_figure(daily: pl.DataFrame, trades: pl.DataFrame, equity: pl.DataFram
             "height": 430,
             "hovermode": "x",
             "legend": {"orientation": "h", "x": 0, "y": 1.09},
-            "yaxis": {"domain": [0.34, 1], "tickprefix": "$", "tickformat": ",.0f"},
+            "yaxis": {"domain": [0.34, 1], "tickformat": "$,.0f"},
             "yaxis2": {"domain": [0, 0.26], "ticksuffix": " %", "nticks": 4},
             "xaxis": {"anchor": "y2"},
             "shapes": [_across(capital), *_fold_bands(closes)],
@@ -54,9 +54,10 @@ def equity_figure(daily: pl.DataFrame, trades: pl.DataFrame, equity: pl.DataFram
 
 
 def session_figure(bars: pl.DataFrame, trades: pl.DataFrame) -> Figure:
-    """One session's prices with each trade: entry, exit, and its stop and target while it was open."""
+    """One session's prices around its trades: entry, exit, and stop and target while each was open."""
     first, last = bars["ts_ns"].min(), bars["ts_ns"].max()
     inside = trades.filter(pl.col("entry_ns").is_between(first, last)).sort("entry_ns")
+    bars = _candles(_around(bars, inside))
     data: list[Figure] = [
         {
             "type": "candlestick",
@@ -66,8 +67,9 @@ def session_figure(bars: pl.DataFrame, trades: pl.DataFrame) -> Figure:
             "increasing": {"line": {"color": "--ink-blue", "width": 1}, "fillcolor": "--ink-blue"},
             "decreasing": {"line": {"color": "--faint", "width": 1}, "fillcolor": "--faint"},
         },
-        _levels(inside, "target", "--gain"),
-        _levels(inside, "stop", "--loss"),
+        _segments(inside, "target", "target", "target", "--gain", "solid"),
+        _segments(inside, "stop", "stop", "stop", "--loss", "solid"),
+        _segments(inside, "entry", "exit", "held", "--ink", "dot"),
         *(_entries(inside, side, symbol) for side, symbol in (("long", "triangle-up"), ("short", "triangle-down"))),
         _exits(inside),
     ]
@@ -99,7 +101,7 @@ def distribution_figure(nets: NDArray[np.float64]) -> Figure:
     notes = [f"${low * width:,.2f} to ${(low + 1) * width:,.2f}" for low in bins.tolist()]
     figure = _bars(centres.round(4).tolist(), counts.tolist(), _signs(centres), notes, money=False)
     figure["data"][0]["width"] = width * 0.92
-    figure["layout"]["xaxis"] = {"tickprefix": "$"}
+    figure["layout"]["xaxis"] = {"tickformat": "$,.4~f"}
     return figure
 
 
@@ -131,20 +133,16 @@ def equity_svg(daily: pl.DataFrame, width: int = 640, height: int = 160) -> str:
     ends = [str(daily["session"][0]), str(daily["session"][-1])] if daily.height else ["", ""]
     text = f"{dollars(float(total[-1]))} net, {daily.height} sessions"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
+        f'height="{height}" role="img" '
         f'font-family="system-ui,sans-serif" font-size="12" fill="#767f8c"><title>{text}</title>'
         f'<polygon points="8,{zero:.1f} {points} {width - 8},{zero:.1f}" fill="{colour}" fill-opacity="0.12"/>'
         f'<line x1="8" x2="{width - 8}" y1="{zero:.1f}" y2="{zero:.1f}" stroke="#767f8c" stroke-dasharray="2 3"/>'
         f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.8" stroke-linejoin="round"/>'
-        f'<text x="8" y="16" fill="{colour}" font-weight="600">{text}</text><text x="8" y="{height - 6}">{ends[0]}</text>'
+        f'<text x="8" y="16" fill="{colour}" font-weight="600">{text}</text>'
+        f'<text x="8" y="{height - 6}">{ends[0]}</text>'
         f'<text x="{width - 8}" y="{height - 6}" text-anchor="end">{ends[1]}</text></svg>'
     )
-
-
-def dollars(value: float) -> str:
-    """Money as people write it, with a real minus: −$1,234.50; whole dollars from ten thousand up."""
-    digits = 0 if abs(value) >= 10_000 else 2
-    return f"{'−' if round(value, digits) < 0 else ''}${abs(value):,.{digits}f}"
 
 
 def thin(equity: pl.DataFrame, points: int = POINTS) -> pl.DataFrame:
@@ -206,25 +204,38 @@ def _line(x: list[str], y: list[float], name: str, colour: str, width: float = 1
         "y": y,
         "name": name,
         "line": line,
-        "hovertemplate": "$%{y:,.2f}",
+        "hovertemplate": "%{y:$,.2f}",
     }
 
 
-def _levels(trades: pl.DataFrame, column: str, colour: str) -> Figure:
-    """A dashed segment a trade at its stop or target; None breaks the line between two."""
-    starts, ends = _wall(trades["entry_ns"]), _wall(trades["exit_ns"])
-    x = [stamp for start, end in zip(starts, ends, strict=True) for stamp in (start, end, None)]
-    y = [level for value in trades[column] for level in (value, value, None)]
-    line = {"color": colour, "width": 1.6, "dash": "dash"}
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": x,
-        "y": y,
-        "name": column,
-        "line": line,
-        "hovertemplate": column + " %{y:,.2f}<extra></extra>",
-    }
+def _around(bars: pl.DataFrame, trades: pl.DataFrame, margin: int = 45) -> pl.DataFrame:
+    """The bars from shortly before the first entry to shortly after the last exit; all of them without a trade."""
+    if not trades.height:
+        return bars
+    start = bars["ts_ns"].search_sorted(trades["entry_ns"])[0] - margin
+    end = max(bars["ts_ns"].search_sorted(trades["exit_ns"])) + margin
+    return bars[max(start, 0) : end]
+
+
+def _candles(bars: pl.DataFrame, most: int = 450) -> pl.DataFrame:
+    """At most `most` candles, each of equally many neighbouring bars."""
+    step = -(-bars.height // most) or 1
+    number = pl.int_range(pl.len()) // step
+    return (
+        bars.group_by(number.alias("number"), maintain_order=True)
+        .agg(pl.col("ts_ns", "open").first(), pl.col("high").max(), pl.col("low").min(), pl.col("close").last())
+        .drop("number")
+    )
+
+
+def _segments(trades: pl.DataFrame, start: str, end: str, name: str, colour: str, dash: str) -> Figure:
+    """A segment a trade, from entry to exit, between the prices in two columns; None breaks the line between two."""
+    times = zip(_wall(trades["entry_ns"]), _wall(trades["exit_ns"]), strict=True)
+    x = [stamp for pair in times for stamp in (*pair, None)]
+    y = [level for pair in trades.select(a=start, b=end).iter_rows() for level in (*pair, None)]
+    line = {"color": colour, "width": 2 if dash == "solid" else 1.3, "dash": dash}
+    hover: Figure = {"hoverinfo": "skip"} if dash != "solid" else {"hovertemplate": name + " %{y:,.2f}<extra></extra>"}
+    return {"type": "scatter", "mode": "lines", "x": x, "y": y, "name": name, "line": line} | hover
 
 
 def _entries(trades: pl.DataFrame, side: str, symbol: str) -> Figure:
@@ -264,9 +275,9 @@ def _marks(x: list[str], y: list[float], notes: list[str], name: str, symbol: st
 
 
 def _bars(keys: list[Any], values: list[float], colours: list[str], notes: list[str], *, money: bool) -> Figure:
-    value = "$%{y:,.2f}" if money else "%{y} trades"
+    value = "%{y:$,.2f}" if money else "%{y} trades"
     trace = {"type": "bar", "x": keys, "y": values, "marker": {"color": colours}, "customdata": notes}
-    axis = {"tickprefix": "$", "tickformat": ",.0f"} if money else {}
+    axis = {"tickformat": "$,.0f"} if money else {}
     layout: Figure = {"height": 240, "bargap": 0.25, "yaxis": axis, "xaxis": {"type": "category"}}
     return {"data": [trace | {"hovertemplate": f"{value}<br>%{{customdata}}<extra></extra>"}], "layout": layout}
 

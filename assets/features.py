@@ -1,0 +1,38 @@
+"""The features of a lane."""
+
+import dagster as dg
+
+from assets.stage import key, labels, progress, report, sessions_of
+from assets.stored import finite, present
+from resources import HomeResource
+from scalper import lane as stages
+from scalper.settings import Lane
+
+
+def build_features(lane: Lane, sessions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    """`<lane>/features`: one Parquet file a session."""
+    me = key(lane, "features")
+
+    @dg.asset(
+        **labels(
+            lane,
+            "features",
+            "What the model sees at each bar's close, by the same compiled step that the executor calls live. "
+            "float32, traded bars of the lane's hours, warm rows only; one Parquet file a session.",
+            {"numba", "parquet"},
+        ),
+        deps=[key(lane, "bars")],
+        partitions_def=sessions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        check_specs=[
+            dg.AssetCheckSpec("present", me, description="Every session with bars has a feature file with rows."),
+            dg.AssetCheckSpec("finite", me, description="No stored feature is NaN or infinite: only warm rows are kept."),
+        ],
+    )
+    def features(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
+        days = sessions_of(context, lane)
+        done = stages.features(lane, home.folders(), days, progress=progress(context))
+        checks = [present(lane, home.folders(), me, days), finite(lane, home.folders(), me, days)]
+        return dg.MaterializeResult(metadata=report(context, done), check_results=checks)
+
+    return features

@@ -1,0 +1,38 @@
+"""The labels of a lane."""
+
+import dagster as dg
+
+from assets.stage import key, labels, progress, report, sessions_of
+from assets.stored import present, same_rows
+from resources import HomeResource
+from scalper import lane as stages
+from scalper.settings import Lane
+
+
+def build_labels(lane: Lane, sessions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    """`<lane>/labels`: one Parquet file a session."""
+    me = key(lane, "labels")
+
+    @dg.asset(
+        **labels(
+            lane,
+            "labels",
+            f"UP, DOWN or FLAT: whether the close moves by more than {lane.labels.threshold_ticks:g} ticks within "
+            f"{lane.labels.horizon} bars. The end of the day, whose outcome is not known, stays unlabelled.",
+            {"numba", "parquet"},
+        ),
+        deps=[key(lane, "features")],
+        partitions_def=sessions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        check_specs=[
+            dg.AssetCheckSpec("present", me, description="Every session with bars has a label file with rows."),
+            dg.AssetCheckSpec("same_rows", me, description="Labels and features have the same stamps in the same order."),
+        ],
+    )
+    def label_rows(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
+        days = sessions_of(context, lane)
+        done = stages.labels(lane, home.folders(), days, progress=progress(context))
+        checks = [present(lane, home.folders(), me, days), same_rows(lane, home.folders(), me, days)]
+        return dg.MaterializeResult(metadata=report(context, done), check_results=checks)
+
+    return label_rows

@@ -1,0 +1,136 @@
+"""Evidence: all that the gate judges a lane by, kept as a folder of Parquet files and one JSON document."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+
+from scalper.errors import BadInput, DataUnavailable
+from scalper.lake.store import write_parquet
+from scalper.settings import Lane
+
+VERSION = 1
+DOCUMENT = "evidence.json"
+DICTS = ("holdout", "stress", "quality", "account", "parity", "digests")
+DIGESTS = ("data", "features", "code", "config", "trials")
+FRAMES: dict[str, tuple[str, ...]] = {
+    "folds": ("fold", "test_from", "test_to", "trades", "net"),
+    "daily": ("session", "fold", "net", "cash", "trades"),
+    "trades": (
+        *("session", "fold", "entry_ns", "exit_ns", "side", "contracts", "entry", "exit", "stop", "target"),
+        *("gross", "commission", "slippage", "net", "reason", "confidence", "mae", "mfe", "bars"),
+    ),
+    "equity": ("ts_ns", "equity"),
+    "refusals": ("gate", "count"),
+    "scored": (
+        *("session", "fold", "ts_ns", "label", "down", "flat", "up"),
+        *("prior_down", "prior_flat", "prior_up", "threshold"),
+    ),
+    "holdout_daily": ("session", "net", "trades"),
+    "holdout_trades": ("session", "net"),
+}
+"""The frames, each with the columns that it must have; it may have more."""
+
+
+@dataclass(slots=True)
+class Evidence:
+    """A lane's out-of-sample path, its hold-out, and what was found out about its data, its limits and its parity."""
+
+    lane: Lane
+    folds: pl.DataFrame
+    """A row a fold: fold, train_from, train_to, test_from, test_to, trades, net, sharpe, confidence, stop_atr, …"""
+    daily: pl.DataFrame
+    """Every out-of-sample session, flat ones too: session, fold, net, cash, trades."""
+    trades: pl.DataFrame
+    equity: pl.DataFrame
+    refusals: pl.DataFrame
+    scored: pl.DataFrame
+    """Every labelled test row: its calibrated probabilities, its fold's class shares in training, its threshold."""
+    holdout_daily: pl.DataFrame
+    holdout_trades: pl.DataFrame
+    holdout: dict[str, Any] = field(default_factory=dict[str, Any])
+    """{"opened_at", "recipe", "sessions", "first_opening", "refused"}"""
+    stress: dict[str, float] = field(default_factory=dict[str, float])
+    """Net of the path under {"costs", "slippage", "latency"}."""
+    quality: dict[str, Any] = field(default_factory=dict[str, Any])
+    """{"sessions", "quarantined": {date: [reasons]}, "coverage", "used_quarantined"}"""
+    account: dict[str, Any] = field(default_factory=dict[str, Any])
+    """{"review", "kill", "late", "sessions"}"""
+    parity: dict[str, Any] = field(default_factory=dict[str, Any])
+    """{"onnx": largest difference, "replay": {"session", "bars", "decisions", "trades", "differences"}}"""
+    digests: dict[str, str] = field(default_factory=dict[str, str])
+    """{"data", "features", "code", "config", "trials"}"""
+
+    def save(self, folder: Path) -> Path:
+        """Write the folder under a temporary name and rename it; an older one is replaced. Returns the folder."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh, old = (folder.with_name(f".{folder.name}.{kind}.{os.getpid()}") for kind in ("new", "old"))
+        for leftover in (fresh, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        fresh.mkdir()
+        try:
+            for name in FRAMES:
+                write_parquet(fresh / f"{name}.parquet", getattr(self, name), {"scalper.evidence": str(VERSION)})
+            document = {"version": VERSION, "lane": self.lane.name, "made_with": made_with(self.lane)}
+            parts = {name: getattr(self, name) for name in DICTS}
+            text = json.dumps(document | parts, indent=1, sort_keys=True, default=_plain)
+            (fresh / DOCUMENT).write_text(text + "\n")
+            if folder.exists():
+                folder.rename(old)
+            fresh.rename(folder)
+        finally:
+            for leftover in (fresh, old):
+                shutil.rmtree(leftover, ignore_errors=True)
+        return folder
+
+    @classmethod
+    def load(cls, folder: Path, lane: Lane) -> Evidence:
+        """Read what `save` wrote for this lane.
+
+        Raises DataUnavailable if it is not there; BadInput if a file of it is unreadable or lacks a column, or if it was
+        made with another configuration (the gate's own thresholds may differ: evidence is judged, not made, by them).
+        """
+        path = folder / DOCUMENT
+        if not path.is_file():
+            raise DataUnavailable(f"no evidence for lane {lane.name} at {folder}; run the lane's simulation first")
+        try:
+            document: dict[str, Any] = json.loads(path.read_text())
+        except ValueError as error:
+            raise BadInput(f"{path}: not JSON ({error}); delete the folder and run the simulation again") from None
+        wanted = {"version": VERSION, "lane": lane.name, "made_with": made_with(lane)}
+        for key, want in wanted.items():
+            if document.get(key) != want:
+                raise BadInput(
+                    f"{path}: key {key} is {document.get(key)}, the lane {lane.name} has {want}: it was made with another "
+                    "configuration or version; run the simulation again"
+                )
+        if missing := [name for name in DICTS if not isinstance(document.get(name), dict)]:
+            raise BadInput(f"{path}: lacks {', '.join(missing)}; run the simulation again")
+        frames = {name: _frame(folder / f"{name}.parquet", columns) for name, columns in FRAMES.items()}
+        return cls(lane=lane, **frames, **{name: document[name] for name in DICTS})
+
+
+def made_with(lane: Lane) -> str:
+    """Digest of the configuration that evidence depends on: all but the gate's thresholds."""
+    return lane.digest(*(key for key in type(lane).model_fields if key != "gate"))
+
+
+def _frame(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
+    try:
+        frame = pl.read_parquet(path, hive_partitioning=False, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise BadInput(f"{path}: cannot be read ({str(error).splitlines()[0]}); run the simulation again") from None
+    if missing := [name for name in columns if name not in frame.columns]:
+        raise BadInput(f"{path}: lacks the columns {', '.join(missing)}; run the simulation again")
+    return frame
+
+
+def _plain(value: Any) -> Any:
+    """numpy's numbers and dates as JSON takes them."""
+    return value.item() if hasattr(value, "item") else cast(object, value.isoformat())

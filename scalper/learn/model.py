@@ -1,0 +1,146 @@
+"""The model as everything but training sees it: an ONNX file that knows what it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from scalper.errors import DataUnavailable, Refused
+from scalper.learn.runtime import FEATURES, PROBABILITIES, open_session
+from scalper.policy import PREDICTION
+
+SCHEMA = "model/1"
+"""Version of the graph's inputs, outputs and papers."""
+PREFIX = "scalper."
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """What a model carries in its metadata_props, one JSON value a key.
+
+    class_moves: mean of move_ticks / volatility_ticks of each class in the train window; priors and counts: shares and
+    rows of each class there; window: first and last session of training; calibration: scale and three biases.
+    """
+
+    schema: str
+    lane: str
+    features: tuple[str, ...]
+    kernel_version: str
+    data_digest: str
+    window: tuple[str, str]
+    class_moves: tuple[float, float, float]
+    priors: tuple[float, float, float]
+    counts: tuple[int, int, int]
+    calibration: tuple[float, float, float, float]
+    rounds: int
+    seed: int
+
+    def as_metadata(self) -> dict[str, str]:
+        """As the flat strings that ONNX keeps."""
+        return {PREFIX + key: json.dumps(value) for key, value in asdict(self).items()}
+
+    @classmethod
+    def read(cls, metadata: Mapping[str, str], where: str) -> Self:
+        """From a model's metadata. Raises Refused if a paper is missing or of another schema."""
+        names = [one.name for one in fields(cls)]
+        missing = [name for name in names if PREFIX + name not in metadata]
+        if missing:
+            raise Refused(
+                f"{where}: the model lacks {', '.join(missing)} in its metadata; use one that `scalper run` exported"
+            )
+        values = {name: json.loads(metadata[PREFIX + name]) for name in names}
+        if values["schema"] != SCHEMA:
+            raise Refused(f"{where}: a model of schema {values['schema']}; this program runs {SCHEMA}: train it again")
+        for name in ("features", "window", "class_moves", "priors", "counts", "calibration"):
+            values[name] = tuple(values[name])
+        return cls(**values)
+
+
+class Model:
+    """A calibrated three-class model on one thread; a row's prediction does not depend on the rows beside it."""
+
+    def __init__(self, content: bytes, where: str = "model") -> None:
+        self.content = content
+        self._session = open_session(content, where)
+        self.papers = Papers.read(self._session.get_modelmeta().custom_metadata_map, where)
+        width = self._session.get_inputs()[0].shape[1]
+        if width != len(self.papers.features):
+            raise Refused(f"{where}: the graph takes {width} features and its papers name {len(self.papers.features)}")
+        self.digest = hashlib.sha256(content).hexdigest()
+        self._moves = [float(move) for move in self.papers.class_moves]
+
+    @classmethod
+    def load(
+        cls,
+        source: Path | bytes,
+        *,
+        expect_features: Sequence[str] | None = None,
+        expect_kernel: str | int | None = None,
+        expect_lane: str | None = None,
+    ) -> Self:
+        """Open a model and hold its papers against what the caller will feed it.
+
+        Raises DataUnavailable if there is no such file, Refused (with the difference) if it is not what is expected.
+        """
+        where = "model" if isinstance(source, bytes) else str(source)
+        if isinstance(source, Path):
+            if not source.is_file():
+                raise DataUnavailable(f"{source}: no such model; run the lane first")
+            source = source.read_bytes()
+        model = cls(source, where)
+        papers = model.papers
+        wrong: list[str] = []
+        if expect_features is not None and tuple(expect_features) != papers.features:
+            wrong.append(_difference(papers.features, tuple(expect_features)))
+        if expect_kernel is not None and str(expect_kernel) != papers.kernel_version:
+            wrong.append(f"its features come from kernel {papers.kernel_version}, this is kernel {expect_kernel}")
+        if expect_lane is not None and expect_lane != papers.lane:
+            wrong.append(f"it was trained for lane {papers.lane}, not {expect_lane}")
+        if wrong:
+            raise Refused(
+                f"{where}: the model does not fit: {'; '.join(wrong)}; train it again with this program and lane"
+            )
+        return model
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The papers as a plain mapping."""
+        return asdict(self.papers)
+
+    def probabilities(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Calibrated probabilities (n, 3) of DOWN, FLAT, UP for x (n, f) float32; NaN is a missing value."""
+        return self._session.run([PROBABILITIES], {FEATURES: x})[0]
+
+    def predict(self, x: npt.NDArray[np.float32], volatility_ticks: npt.ArrayLike) -> npt.NDArray[Any]:
+        """PREDICTION records (n,) for x (n, f) float32 and the volatility (n,) of the same rows in ticks.
+
+        The expected move is volatility × Σ p × class move, in float64 and in this order. A row without a finite
+        volatility has no prediction: valid 0.
+        """
+        found = self.probabilities(x).astype(np.float64)
+        volatility = np.asarray(volatility_ticks, np.float64)
+        out = np.zeros(len(found), PREDICTION)
+        out["down"], out["flat"], out["up"] = found[:, 0], found[:, 1], found[:, 2]
+        down, flat, up = self._moves
+        out["move_ticks"] = volatility * (found[:, 0] * down + found[:, 1] * flat + found[:, 2] * up)
+        out["volatility_ticks"] = volatility
+        out["valid"] = np.isfinite(volatility)
+        return out
+
+
+def _difference(has: tuple[str, ...], wants: tuple[str, ...]) -> str:
+    """Two lists of features, in words."""
+    lacks = [name for name in wants if name not in has]
+    extra = [name for name in has if name not in wants]
+    parts = [f"it lacks {', '.join(lacks)}"] * bool(lacks) + [f"it also wants {', '.join(extra)}"] * bool(extra)
+    if not parts:
+        place = next(i for i, (a, b) in enumerate(zip(has, wants, strict=True)) if a != b)
+        parts = [f"the same features stand in another order, from column {place} on ({has[place]}, not {wants[place]})"]
+    return "features: " + ", ".join(parts)

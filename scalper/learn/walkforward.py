@@ -1,0 +1,313 @@
+"""The walk: fit a fold, search its policy, and run its test sessions, each from windows that end before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from scalper import features
+from scalper.compiled import source_digest
+from scalper.errors import DataUnavailable
+from scalper.lake import Lake
+from scalper.learn import ledger
+from scalper.learn.dataset import load
+from scalper.learn.folds import Fold
+from scalper.learn.model import Model
+from scalper.learn.recipe import Recipe, session_input
+from scalper.learn.search import run_study
+from scalper.learn.session import Prepared, labels_of, prepare
+from scalper.learn.train import train
+from scalper.market import Session, session
+from scalper.policy import Choice
+from scalper.settings import Lane
+from scalper.simulate import SessionInput, Simulation, simulate
+from scalper.simulate.metrics import sharpe
+
+ENOUGH = 1.25
+"""The search wants so many times the trades that the gate asks of a fold: a margin for quieter sessions."""
+
+
+def write_json(path: Path, document: object) -> None:
+    """Write a document whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(document, indent=1, sort_keys=True, default=str) + "\n")
+    os.replace(fresh, path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A document of write_json, or nothing."""
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+class Sessions:
+    """The lane's sessions made ready on demand; the ones used last are kept."""
+
+    def __init__(self, lane: Lane, lake: Lake, calendar: Sequence[Session], keep: int = 96) -> None:
+        self.lane, self.lake, self.keep = lane, lake, keep
+        self._at = {one.date: index for index, one in enumerate(calendar)}
+        self._calendar = calendar
+        self._ready: dict[date, Prepared] = {}
+
+    def before(self, day: date) -> Session | None:
+        """The session before `day` in the calendar."""
+        index = self._at[day]
+        return self._calendar[index - 1] if index else None
+
+    def ready(self, day: date) -> Prepared:
+        """Bars and features of a session. Raises DataUnavailable when the lake lacks it."""
+        found = self._ready.pop(day, None)
+        if found is None:
+            found = prepare(self.lake, self.lane, self._calendar[self._at[day]], self.before(day))
+        self._ready[day] = found
+        while len(self._ready) > self.keep:
+            self._ready.pop(next(iter(self._ready)))
+        return found
+
+
+def data_digest(lake: Lake, lane: Lane, days: Iterable[date]) -> str:
+    """SHA-256 over what the features and labels of these sessions were made from."""
+    found = hashlib.sha256()
+    for day in days:
+        keys = {"lane": lane.name, "date": day.isoformat()}
+        for kind in ("features", "labels"):
+            found.update(f"{day} {kind} {lake.metadata(kind, keys).get('scalper.input')}\n".encode())
+    return found.hexdigest()
+
+
+def recipe_digest(lane: Lane) -> str:
+    """SHA-256 over everything that decides how the lane learns and trades: configuration and code."""
+    config = lane.digest(
+        *("symbol", "execution_symbol", "interval", "hours", "roll", "features", "labels", "folds", "model"),
+        *("search", "policy", "risk", "simulation"),
+    )
+    code = source_digest("market", "features", "labels", "policy", "simulate", "learn")
+    return hashlib.sha256(f"{config} {code}".encode()).hexdigest()
+
+
+def fit(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> dict[str, Any]:
+    """Train and calibrate a fold's model from its own windows, unless the same was done before; returns its record.
+
+    Writes model.onnx and model.json into `folder`.
+    """
+    data = data_digest(lake, lane, (*fold.train, *fold.calibrate))
+    wanted = hashlib.sha256(
+        f"{data} {lane.digest('model', 'features', 'labels', 'name')} {source_digest('features', 'labels', 'learn')}".encode()
+    ).hexdigest()
+    record = read_json(folder / "model.json")
+    if record.get("input") == wanted and (folder / "model.onnx").exists():
+        return record | {"skipped": True}
+    fit_rows, calibrate_rows = load(lake, lane.name, fold.train), load(lake, lane.name, fold.calibrate)
+    trained = train(
+        fit_rows,
+        calibrate_rows,
+        lane.model,
+        names=fit_rows.names,
+        lane=lane.name,
+        window=(fold.train[0], fold.train[-1]),
+        data_digest=data,
+        kernel_version=kernel_version(),
+        calibrate_until_ns=session(lane.symbol, fold.search[0]).open_ns,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = folder / f".model.onnx.{os.getpid()}"
+    fresh.write_bytes(trained.onnx)
+    os.replace(fresh, folder / "model.onnx")
+    papers = trained.papers
+    record = {"fold": fold.name, "input": wanted, "data": data, "prior": papers.priors, "rows": sum(papers.counts)}
+    record |= {"parity": trained.parity, "best_round": papers.rounds, "curves": trained.curves}
+    record |= {"seconds": trained.seconds}
+    write_json(folder / "model.json", record)
+    return record | {"skipped": False}
+
+
+def kernel_version() -> str:
+    """Version and digest of the feature kernel: a model is only fed by the one that taught it."""
+    return f"{features.VERSION}-{source_digest('features')[:16]}"
+
+
+def recipe(lane: Lane, folder: Path) -> Recipe:
+    """Model and choice of a fold. Raises DataUnavailable when they were not made yet."""
+    choice = read_json(folder / "choice.json")
+    if not choice or not (folder / "model.onnx").exists():
+        raise DataUnavailable(f"{folder}: no model or no choice; run the stages models and search first")
+    names = [one.name for one in features.catalogue(lane.features, lane.interval_ns)]
+    model = Model.load(folder / "model.onnx", expect_features=names, expect_kernel=kernel_version())
+    return Recipe(lane, model, Choice(**choice["choice"]))
+
+
+def choose(lane: Lane, sessions: Sessions, fold: Fold, folder: Path, trials: Path) -> dict[str, Any]:
+    """Search threshold, stop and target on the fold's search window only; returns the record that is kept.
+
+    The score is the Sharpe ratio of daily net P&L, scaled down where there are too few trades for the gate to judge;
+    not trading scores 0. Every trial is appended to the ledger `trials`.
+    """
+    model_record = read_json(folder / "model.json")
+    data = data_digest(sessions.lake, lane, fold.search)
+    config = lane.digest("search", "policy", "risk", "simulation", "gate", "execution_symbol")
+    code = source_digest("policy", "simulate", "learn")
+    wanted = hashlib.sha256(f"{model_record['input']} {data} {config} {code}".encode()).hexdigest()
+    record = read_json(folder / "choice.json")
+    if record.get("input") == wanted:
+        return record | {"skipped": True}
+    names = [one.name for one in features.catalogue(lane.features, lane.interval_ns)]
+    model = Model.load(folder / "model.onnx", expect_features=names, expect_kernel=kernel_version())
+    plain = Recipe(lane, model, Choice(0.6, 1.5, 2.0))
+    inputs = [session_input(plain, sessions.ready(day)) for day in fold.search]
+    tested = len(fold.test) or len(fold.search)
+    needed = ENOUGH * lane.gate.trades_per_fold * len(fold.search) / tested
+    rows: list[dict[str, Any]] = []
+
+    def objective(choice: Choice) -> float:
+        result = simulate(lane, [_with(one, choice) for one in inputs])
+        net = [(one.cash_after - one.cash_before) / 100 for one in result.sessions]
+        count = sum(one.trades.size for one in result.sessions)
+        score = sharpe(np.array(net) / lane.risk.capital) if count else 0.0
+        score = (score if np.isfinite(score) else 0.0) * (min(1.0, count / needed) if score > 0 else 1.0)
+        rows.append({**asdict(choice), "score": score, "trades": count, "net": sum(net), "daily": net})
+        return score
+
+    study = run_study(lane.search, objective)
+    best = {"lane": lane.name, "fold": fold.name, "data": data, "input": wanted}
+    ledger.append(trials, [best | row for row in rows])
+    record = {
+        "input": wanted,
+        "choice": asdict(study.best),
+        "score": study.value,
+        "trials": [{key: value for key, value in row.items() if key != "daily"} for row in rows],
+    }
+    write_json(folder / "choice.json", record)
+    return record | {"skipped": False}
+
+
+def _with(one: SessionInput, choice: Choice) -> SessionInput:
+    return SessionInput(one.date, one.contract, one.bars, one.predictions, one.timetable, one.fold, choice)
+
+
+@dataclass(frozen=True, slots=True)
+class WalkPath:
+    """Sessions as a chain of recipes trades them: simulation inputs and the labelled rows with their probabilities."""
+
+    inputs: list[SessionInput]
+    scored: pl.DataFrame
+
+
+SCORED = pl.Schema(
+    {
+        "session": pl.Date,
+        "fold": pl.Int32,
+        "ts_ns": pl.Int64,
+        "label": pl.Int8,
+        "down": pl.Float64,
+        "flat": pl.Float64,
+        "up": pl.Float64,
+        "prior_down": pl.Float64,
+        "prior_flat": pl.Float64,
+        "prior_up": pl.Float64,
+        "threshold": pl.Float64,
+    }
+)
+"""Columns of the labelled rows that were predicted out of sample."""
+
+
+def walk(lane: Lane, sessions: Sessions, stretches: Sequence[tuple[int, Path, Sequence[date]]]) -> WalkPath:
+    """Predict each stretch (number, folder of the recipe, sessions) with its own recipe."""
+    inputs: list[SessionInput] = []
+    scored: list[pl.DataFrame] = [pl.DataFrame(schema=SCORED)]
+    for number, folder, days in stretches:
+        used = recipe(lane, folder)
+        prior = read_json(folder / "model.json")["prior"]
+        for day in days:
+            ready = sessions.ready(day)
+            one = session_input(used, ready, number)
+            inputs.append(one)
+            scored.append(_scored(lane, ready, one, prior))
+    return WalkPath(inputs, pl.concat(scored))
+
+
+def _scored(lane: Lane, ready: Prepared, one: SessionInput, prior: Sequence[float]) -> pl.DataFrame:
+    label, _, _ = labels_of(lane, ready)
+    rows = (one.predictions["valid"] != 0) & (label >= 0)
+    q = one.predictions[rows]
+    n = int(rows.sum())
+    assert one.choice is not None
+    return pl.DataFrame(
+        {
+            "session": [one.date] * n,
+            "fold": np.full(n, one.fold, np.int32),
+            "ts_ns": one.bars["ts_ns"][rows],
+            "label": label[rows],
+            "down": q["down"],
+            "flat": q["flat"],
+            "up": q["up"],
+            "prior_down": np.full(n, prior[0]),
+            "prior_flat": np.full(n, prior[1]),
+            "prior_up": np.full(n, prior[2]),
+            "threshold": np.full(n, one.choice.confidence),
+        },
+        schema=SCORED,
+    )
+
+
+def stress(lane: Lane, sessions: Sessions, path: WalkPath) -> dict[str, float]:
+    """Net of the path with commissions doubled, a tick more slippage, and a bar more latency; each alone."""
+
+    def variant(**changes: object) -> Lane:
+        return lane.model_copy(update={"simulation": lane.simulation.model_copy(update=changes)})
+
+    dearer = variant(cost_multiple=2 * lane.simulation.cost_multiple)
+    slower = variant(latency_bars=lane.simulation.latency_bars + 1)
+    late = [
+        SessionInput(
+            one.date,
+            one.contract,
+            one.bars,
+            one.predictions,
+            slower.timetable(sessions.ready(one.date).session),
+            one.fold,
+            one.choice,
+        )
+        for one in path.inputs
+    ]
+    return {
+        "costs": simulate(dearer, path.inputs).net,
+        "slippage": simulate(lane, path.inputs, extra_slippage=1).net,
+        "latency": simulate(slower, late).net,
+    }
+
+
+def fold_table(folds: Sequence[Fold], result: Simulation, root: Path, scored: pl.DataFrame) -> pl.DataFrame:
+    """A row a fold: its windows, what was chosen, and what its test sessions gave."""
+    rows: list[dict[str, Any]] = []
+    daily, capital = result.daily(), result.lane.risk.capital
+    for fold in folds:
+        mine = daily.filter(pl.col("fold") == fold.number)
+        choice, model = read_json(root / fold.name / "choice.json"), read_json(root / fold.name / "model.json")
+        seen = scored.filter(pl.col("fold") == fold.number)
+        right = pl.concat_list("down", "flat", "up").list.get(pl.col("label").cast(pl.Int64))
+        loss = seen.select((-right.clip(1e-15).log()).mean()).item() if seen.height else None
+        rows.append(
+            {
+                "fold": fold.number,
+                "train_from": fold.train[0],
+                "train_to": fold.train[-1],
+                "test_from": fold.test[0],
+                "test_to": fold.test[-1],
+                "trades": int(mine["trades"].sum()),
+                "net": float(mine["net"].sum()),
+                "sharpe": float(sharpe(mine["net"].to_numpy() / capital)),
+                **choice["choice"],
+                "best_round": int(model["best_round"]),
+                "logloss": loss,
+            }
+        )
+    return pl.DataFrame(rows)

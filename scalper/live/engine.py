@@ -1,0 +1,146 @@
+"""The brain at work on one bar: fills, features, prediction, decision. No files and no threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self, cast
+
+import numpy as np
+
+from scalper import clock, features
+from scalper.errors import BadInput
+from scalper.features.kernel import STATE
+from scalper.learn.recipe import Recipe
+from scalper.learn.session import tradable
+from scalper.live.protocols import Broker
+from scalper.market import Session
+from scalper.policy import ACCOUNT, DECISION, PREDICTION, TRADE, Action, Gate, Reason, kernel, open_account, rules
+
+HALTED = 90
+"""The gate of a person's halt; it stands behind every gate of the policy."""
+_core = cast(Any, kernel)
+
+
+def gate_name(code: int) -> str:
+    """A decision's gate in words."""
+    return "halted by a person" if code == HALTED else Gate(code).name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one bar led to; every array is a copy, (1,) but for fills (k,), trades (j,) and row (1, f)."""
+
+    bar: np.ndarray
+    fills: np.ndarray
+    trades: np.ndarray
+    row: np.ndarray
+    volatility: float
+    prediction: np.ndarray
+    decision: np.ndarray
+    seconds: float
+    """From the bar's arrival to the decision."""
+
+
+class Engine:
+    """The state of a session and the step that moves it on, in the order of simulate.kernel.run_session.
+
+    account (1,) of ACCOUNT goes on where it was (a copy is used), None opens one; `context` (1,) is what the session
+    before left.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        session: Session,
+        contract: str,
+        broker: Broker,
+        *,
+        account: np.ndarray | None = None,
+        context: np.ndarray | None = None,
+    ) -> None:
+        lane = recipe.lane
+        self.recipe, self.broker = recipe, broker
+        self.timetable = lane.timetable(session)
+        self.rules = rules(lane, recipe.choice)
+        self.account = open_account(lane) if account is None else account.copy()
+        windows = features.params(lane.features, lane.interval_ns)
+        columns = len(features.catalogue(lane.features, lane.interval_ns))
+        self._stream = features.Stream(features.fresh(contract, context), windows, self.timetable, columns)
+
+    def open(self) -> None:
+        """Start the session: its counters begin, the account's limits go on."""
+        _core.open_session(self.account[0])
+
+    def warm_up(self, bar: np.ndarray) -> None:
+        """Take a bar that was decided on before a restart into the features only."""
+        self._stream.push(bar)
+
+    def on_bar(self, bar: np.ndarray, *, halted: bool = False) -> Step:
+        """Fills of the bar (1,), then the decision at its close; `submit` sends it."""
+        began = clock.monotonic()
+        fills = self.broker.advance(bar)
+        trades = self._book(fills)
+        row, volatility = self._stream.push(bar)
+        prediction = self._predict(bar, row, volatility)
+        decision = np.zeros(1, DECISION)
+        _core.step(self.account[0], self.rules[0], bar[0], prediction[0], self.timetable[0], decision[0])
+        if halted:
+            self._halt(decision[0])
+        seconds = clock.monotonic() - began
+        return Step(bar.copy(), fills, trades, row.copy(), volatility, prediction, decision, seconds)
+
+    def submit(self, step: Step) -> None:
+        """Send the order of a step's decision."""
+        if step.decision["action"][0] != Action.HOLD:
+            self.broker.submit(step.decision)
+
+    def close(self, bar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """After the last bar (1,): cancel what rests and flatten; its fills (k,) and trades (j,)."""
+        fills = self.broker.close_out(bar)
+        trades = self._book(fills)
+        self.account["equity_cents"] = self.account["cash_cents"]
+        return fills, trades
+
+    def save(self) -> tuple[bytes, bytes]:
+        """Features and account as bytes; with the broker's memory all that a restart needs."""
+        return self._stream.state.tobytes(), self.account.tobytes()
+
+    def restore(self, saved: tuple[bytes, bytes]) -> Self:
+        """Go on from saved bytes. Raises BadInput if they are of another version."""
+        self._stream.state = record(saved[0], STATE, "feature state")
+        self.account = record(saved[1], ACCOUNT, "account")
+        return self
+
+    def _book(self, fills: np.ndarray) -> np.ndarray:
+        trades = np.zeros(fills.size + 1, TRADE)
+        closed = 0
+        for fill in fills:
+            closed += int(_core.on_fill(self.account[0], self.rules[0], fill, trades[closed]))
+        return trades[:closed]
+
+    def _predict(self, bar: np.ndarray, row: np.ndarray, volatility: float) -> np.ndarray:
+        """One row through the model where it may be asked: a traded bar in the lane's hours, warm."""
+        if np.isnan(volatility) or not tradable(bar, self.timetable)[0]:
+            return np.zeros(1, PREDICTION)
+        return self.recipe.model.predict(row, np.array([volatility]))
+
+    def _halt(self, decision: Any) -> None:
+        """Override the policy: no entry, and what is open is closed. An order under way is waited for."""
+        if decision["gate"] == Gate.WORKING or decision["action"] == Action.EXIT:
+            return
+        a = self.account[0]
+        held = a["side"] != 0
+        for key in ("stop_ticks", "target_ticks"):
+            decision[key] = 0
+        decision["action"] = Action.EXIT if held else Action.HOLD
+        decision["side"], decision["contracts"] = (a["side"], a["contracts"]) if held else (0, 0)
+        decision["reason"] = Reason.LIMIT if held else Reason.NONE
+        decision["gate"], decision["value"], decision["bound"] = HALTED, 0.0, 0.0
+        a["working"] = decision["action"]
+
+
+def record(saved: bytes, dtype: np.dtype[Any], what: str) -> np.ndarray:
+    """A record (1,) from its bytes. Raises BadInput if the size is another version's."""
+    if len(saved) != dtype.itemsize:
+        raise BadInput(f"saved {what}: {len(saved)} bytes, this version has {dtype.itemsize}; start from a new one")
+    return np.frombuffer(saved, dtype).copy()

@@ -1,0 +1,85 @@
+"""Run a bundle: preflight, one instance, a session to its end, a report."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from scalper.gate.bundle import load_recipe
+from scalper.lake import Lake
+from scalper.learn.recipe import Recipe
+from scalper.live.desk import write_json
+from scalper.live.executor import Executor
+from scalper.live.journal import Journal, journal_path
+from scalper.live.preflight import Preflight, Result
+from scalper.live.protocols import Mode
+from scalper.live.report import SessionReport
+from scalper.settings import Home
+
+
+def run_bundle(
+    bundle: Path, home: Home, *, mode: Mode, broker: str = "sim", feed: str = "replay:last", pace: float = 0, lake: Lake
+) -> SessionReport:
+    """Run one session on a bundle; see run_recipe. Raises Refused if the bundle does not verify."""
+    return run_recipe(lambda: load_recipe(bundle), home, mode=mode, broker=broker, feed=feed, pace=pace, lake=lake)
+
+
+def preflight_bundle(
+    bundle: Path, home: Home, *, mode: Mode, broker: str = "sim", feed: str = "replay:last", lake: Lake
+) -> list[Result]:
+    """Every component of a run on this bundle by name, without running it."""
+    checks = Preflight(lambda: load_recipe(bundle), home, mode=mode, broker=broker, feed=feed, pace=0, lake=lake)
+    return checks.run()
+
+
+def run_recipe(
+    load: Callable[[], Recipe], home: Home, *, mode: Mode, broker: str, feed: str, pace: float, lake: Lake
+) -> SessionReport:
+    """Preflight what `load` gives, then trade one session with it, alone on its lane.
+
+    SIGINT and SIGTERM end the session at the next bar, flat and reported. The report is written beside the journal.
+    Raises Refused when a component fails, when the lane is run already, or for modes of real money.
+    """
+    checks = Preflight(load, home, mode=mode, broker=broker, feed=feed, pace=pace, lake=lake)
+    checks.demand()
+    with checks.desk.occupied():
+        checks.demand()  # again with the lane to ourselves: the account may have moved meanwhile
+        path, _ = journal_path(home, checks.recipe.lane.name, checks.feed.session.date)
+        with Journal(path) as journal, _signals() as stop:
+            journal.write("preflight", {"results": [result.as_dict() for result in checks.results]})
+            executor = Executor(
+                checks.recipe,
+                checks.broker,
+                checks.feed,
+                mode=mode,
+                journal=journal,
+                desk=checks.desk,
+                kept=checks.kept,
+            )
+            report = executor.run(stop)
+        write_json(path.with_suffix(".report.json"), report.as_dict())
+        path.with_suffix(".report.txt").write_text(report.text() + "\n")
+    return report
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[], bool]]:
+    """Whether somebody asked the process to stop; outside the main thread nobody can."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def note(number: int, frame: Any) -> None:
+        asked.set()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,276 @@
+"""The report as a file: whole, offline, escaped, and right in what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from datetime import date, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from scalper.simulate import markup
+from scalper.simulate.metrics import summarise
+from scalper.simulate.report import write_report
+from scalper.simulate.report_figures import distribution_figure, equity_figure, equity_svg, session_figure, thin
+from tests.simulate.sample import CAPITAL, NO_EQUITY, report
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A GO report as text."""
+    return write_report(tmp_path_factory.mktemp("report") / "deep" / "report.html", report()).read_text(
+        encoding="utf-8"
+    )
+
+
+class Parsed(HTMLParser):
+    """Collects what a test asks about: unbalanced tags, ids, addresses, visible text."""
+
+    VOID = ("meta", "br", "link", "img", "input")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        self.addresses += [value for name in ("src", "href") if (value := found.get(name))]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in ("script", "style"):
+            self.text += data
+
+
+def drawn(page: str) -> dict[str, Any]:
+    """The pictures' specifications in the page."""
+    found = re.search(r'<script type="application/json" id="figures">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    return json.loads(found.group(1))
+
+
+def test_stands_alone(page: str) -> None:
+    """One file below 6 MB: nothing is fetched, every tag is closed, every picture has its place."""
+    parsed = Parsed(page)
+    assert len(page.encode()) < 6_000_000
+    assert parsed.addresses == [] and "default-src 'none'" in page
+    assert parsed.open == [] and parsed.wrong == []
+    assert page.count("<script>") == 2
+    assert set(drawn(page)) == {"equity", "session", "hours", "bands", "reasons", "distribution", "refusals"}
+    assert set(drawn(page)) <= set(parsed.ids)
+    assert len(parsed.ids) == len(set(parsed.ids))
+
+
+def test_says_what_it_is(page: str) -> None:
+    """Verdict, stage, lane, dates, simulated market, fill mode, reasons, figures and digests are all there in words."""
+    data, text = report(), Parsed(page).text
+    for words in (
+        "✓ GO",
+        "PAPER",
+        "demo",
+        "November 3, 2025 to April 17, 2026",
+        "Simulated market sandbox-7-1",
+        "Fills realistic",
+        "All 6 checks passed",
+        *data.reasons,
+        markup.dollars(data.metrics.net),
+        "5 % bound 1.31",
+        "wf.profit_factor",
+        "A position that stays overnight.",
+        *data.digests.values(),
+        *data.notes,
+        "through it by a tick",
+    ):
+        assert words in text, words
+
+
+def test_no_go(tmp_path: Path) -> None:
+    """A NO-GO says so, counts what failed, and lists it first."""
+    text = Parsed(write_report(tmp_path / "r.html", report("NO-GO", 0.3)).read_text(encoding="utf-8")).text
+    assert "✕ NO-GO" in text and "4 of 6 checks failed: nothing here is fit to trade" in text
+    assert text.index("wf.sharpe") < text.index("holdout") < text.index("parity")
+
+
+def test_real_data_is_named(tmp_path: Path) -> None:
+    """The badge of a real market is not that of a simulated one."""
+    page = write_report(tmp_path / "r.html", report(simulated=False, source="databento", mode="optimistic")).read_text(
+        encoding="utf-8"
+    )
+    assert "Real market data <b>databento</b>" in page and "Simulated market" not in Parsed(page).text
+    assert "an upper bound, not a forecast" in page
+
+
+def test_escapes(tmp_path: Path) -> None:
+    """Text from outside stays text, in the page and in the pictures' script."""
+    evil = "<script>alert(1)</script>&"
+    refusals = pl.DataFrame({"gate": [evil], "count": [1]})
+    folds = pl.DataFrame({"fold": [evil], "net": [1.0]})
+    check = {
+        "id": evil,
+        "stage": evil,
+        "value": {evil: evil},
+        "threshold": evil,
+        "status": evil,
+        "detail": evil,
+        "protects": evil,
+    }
+    data = report(
+        title=evil,
+        lane=evil,
+        source=evil,
+        stage=evil,
+        mode=evil,
+        reasons=[evil],
+        notes=[evil],
+        digests={evil: evil},
+        refusals=refusals,
+        folds=folds,
+        checks=[check],
+    )
+    page = write_report(tmp_path / "r.html", data).read_text(encoding="utf-8")
+    assert "<script>alert" not in page
+    assert page.count("<script>") == 2 and Parsed(page).wrong == []
+    assert drawn(page)["refusals"]["data"][0]["y"] == ["&lt;script&gt;alert(1)&lt;/script&gt;&amp;"]
+
+
+def test_nothing_to_show(tmp_path: Path) -> None:
+    """A lane that never traded, with its hold-out unopened, still gets its report."""
+    full = report()
+    daily, trades = full.daily.clear(), full.trades.clear()
+    data = replace(
+        full,
+        verdict="NO-GO",
+        daily=daily,
+        trades=trades,
+        equity=NO_EQUITY,
+        folds=full.folds.clear(),
+        checks=[],
+        holdout=None,
+        refusals=full.refusals.clear(),
+        example=full.example.clear(),
+        metrics=summarise(daily, trades, NO_EQUITY, CAPITAL),
+    )
+    page = write_report(tmp_path / "r.html", data).read_text(encoding="utf-8")
+    assert drawn(page) == {}
+    for words in ("Not opened.", "No trade.", "No fold.", "No session to show.", "Nothing was refused.", "no session"):
+        assert words in page
+
+
+def test_replaces_whole(tmp_path: Path) -> None:
+    """A second report takes the place of the first, and leaves nothing else behind."""
+    path = tmp_path / "report.html"
+    assert write_report(path, report()) == path
+    write_report(path, report("NO-GO"))
+    assert [found.name for found in tmp_path.iterdir()] == ["report.html"]
+    assert "NO-GO" in path.read_text(encoding="utf-8")[:2000]
+
+
+def test_equity_picture() -> None:
+    """The lines end where the figures say: net after costs, gross before them, and the deepest fall is the drawdown."""
+    data = report()
+    before, after, fall = equity_figure(data.daily, data.trades, data.equity, CAPITAL)["data"]
+    assert after["y"][-1] == pytest.approx(CAPITAL + data.metrics.net, abs=0.01)
+    assert before["y"][-1] == pytest.approx(CAPITAL + data.metrics.gross, abs=0.01)
+    assert min(fall["y"]) == pytest.approx(-100 * data.metrics.drawdown_share, abs=0.001)
+    assert after["x"] == sorted(after["x"])
+
+
+def test_session_picture() -> None:
+    """A second-by-second session is drawn around its trades in few candles, with the highest and lowest price."""
+    data = report()
+    seconds = pl.concat([data.example.with_columns(pl.col("ts_ns") + n * 1_000_000_000) for n in range(60)]).sort(
+        "ts_ns"
+    )
+    inside = data.trades.filter(pl.col("session") == pl.lit(data.daily["session"][-1]))
+    candle, target, stop, held, *_ = session_figure(seconds, inside)["data"]
+    assert len(candle["x"]) <= 450
+    shown = seconds.filter(pl.col("ts_ns").is_between(inside["entry_ns"].min(), inside["exit_ns"].max()))
+    assert max(candle["high"]) >= shown["high"].max() and min(candle["low"]) <= shown["low"].min()
+    assert len(target["x"]) == len(stop["y"]) == len(held["x"]) == 3 * inside.height
+    assert len(session_figure(data.example, inside.clear())["data"][0]["x"]) == data.example.height
+
+
+def test_thinning_keeps_extremes() -> None:
+    """A long equity becomes short and keeps its ends, its highest and its lowest point."""
+    value = CAPITAL + np.random.default_rng(1).normal(0, 1, 200_000).cumsum()
+    short = thin(pl.DataFrame({"ts_ns": np.arange(200_000), "equity": value}), 1000)
+    assert short.height <= 1002 and short["ts_ns"].is_sorted()
+    assert (short["equity"].min(), short["equity"].max()) == (value.min(), value.max())
+    assert (short["ts_ns"][0], short["ts_ns"][-1]) == (0, 199_999)
+
+
+def test_distribution_counts_every_trade() -> None:
+    """Outliers are counted at the edge, and a bar has winners or losers, never both."""
+    nets = np.concatenate([np.random.default_rng(2).normal(1, 10, 500), [5000.0, -5000.0]])
+    bar = distribution_figure(nets)["data"][0]
+    assert sum(bar["y"]) == nets.size
+    won = sum(n for n, colour in zip(bar["y"], bar["marker"]["color"], strict=True) if colour == "--gain")
+    assert won == (nets >= 0).sum()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 250])
+def test_equity_svg(rows: int) -> None:
+    """A well-formed picture of any number of sessions, with net and dates in words."""
+    days = [date(2026, 1, 1) + timedelta(days=n) for n in range(rows)]
+    daily = pl.DataFrame({"session": days, "net": [-1.5] * rows}, schema={"session": pl.Date, "net": pl.Float64})
+    picture = equity_svg(daily)
+    root = ET.fromstring(picture)
+    line = root.find("{http://www.w3.org/2000/svg}polyline")
+    assert line is not None and len(line.attrib["points"].split()) == rows + 1
+    assert f"{rows} sessions" in picture and "nan" not in picture
+    assert not rows or (f"{markup.dollars(-1.5 * rows)} net" in picture and str(days[-1]) in picture)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (-1234.5, "−$1,234.50"),
+        (0.001, "$0.00"),
+        (-0.001, "$0.00"),
+        (12_345.6, "$12,346"),
+        (-12_345.6, "−$12,346"),
+    ],
+)
+def test_dollars(value: float, text: str) -> None:
+    """Money has a real minus, commas, and no cents where they do not matter."""
+    assert markup.dollars(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "—"),
+        (True, "yes"),
+        (3, "3"),
+        (-1200, "−1,200"),
+        (1.2e-7, "1.2e−07"),
+        (0.0312, "0.0312"),
+        (-2.5, "−2.50"),
+        (0.0, "0.00"),
+        ({"a": 1, "b": None}, "a 1<br>b —"),
+        ([1, "x<y"], "1, x&lt;y"),
+        (float("inf"), "∞"),
+        (date(2026, 1, 2), "2026-01-02"),
+    ],
+)
+def test_values(value: object, text: str) -> None:
+    """Any value reads as a person writes it."""
+    assert markup.shown(value) == text
