@@ -71,7 +71,7 @@ bench: $(STAMP)  ## the benchmarks and their peers
 # Both listen on loopback only; Ctrl-C ends both.
 ui: $(STAMP)  ## Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000
 	@mlruns=$$($(BIN)/python -c 'from scalper.settings import home; print(home().mlruns)'); mkdir -p "$$mlruns"; \
-	$(BIN)/mlflow server --host 127.0.0.1 --port 5000 --workers 1 \
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port 5000 --workers 1 \
 	  --backend-store-uri "sqlite:///$$mlruns/mlflow.db" --artifacts-destination "$$mlruns/artifacts" & \
 	trap "kill $$! 2>/dev/null" EXIT INT TERM; \
 	$(BIN)/dg dev --host 127.0.0.1 --port 3000

@@ -51,9 +51,7 @@ def build_bars(lane: Lane, sessions: dg.PartitionsDefinition) -> dg.AssetsDefini
 def build_quality(lane: Lane) -> dg.AssetChecksDefinition:
     """A check of `<lane>/bars` for each quality rule; features wait for them."""
     specs = [
-        dg.AssetCheckSpec(
-            rule.id, asset=key(lane, "bars"), description=f"Protects against {rule.text}.", blocking=True
-        )
+        dg.AssetCheckSpec(rule.id, asset=key(lane, "bars"), description=f"Protects against {rule.text}.", blocking=True)
         for rule in rules(lane.quality)
     ]
     bounds = {rule.id: rule.least if rule.least is not None else rule.most for rule in rules(lane.quality)}

@@ -25,8 +25,8 @@ def build_features(lane: Lane, sessions: dg.PartitionsDefinition) -> dg.AssetsDe
         partitions_def=sessions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=[
-            dg.AssetCheckSpec("present", me, description="Every session with bars has a feature file with rows."),
-            dg.AssetCheckSpec("finite", me, description="No stored feature is NaN or infinite: only warm rows are kept."),
+            dg.AssetCheckSpec("present", asset=me, description="Every session with bars has a feature file with rows."),
+            dg.AssetCheckSpec("finite", asset=me, description="No stored feature is NaN or infinite."),
         ],
     )
     def features(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:

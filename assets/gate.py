@@ -20,13 +20,13 @@ def build_gate(lane: Lane) -> dg.AssetsDefinition:
         **labels(
             lane,
             "gate",
-            "GO or NO-GO. Each check is a row here, with its value and its threshold; one that cannot be evaluated fails. "
-            "A NO-GO is an answer, not an error. The bundle is all that the executor takes.",
+            "GO or NO-GO. Each check is a row here, with its value and its threshold; one that cannot be evaluated "
+            "fails. A NO-GO is an answer, not an error. The bundle is all that the executor takes.",
             {"json", "mlflow"},
         ),
         deps=[key(lane, "simulation")],
         check_specs=[
-            dg.AssetCheckSpec(check_name(rule.id), me, description=f"{rule.id} ({rule.stage}): {rule.protects}")
+            dg.AssetCheckSpec(check_name(rule.id), asset=me, description=f"{rule.id} ({rule.stage}): {rule.protects}")
             for rule in REGISTRY
         ],
     )

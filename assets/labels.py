@@ -25,8 +25,8 @@ def build_labels(lane: Lane, sessions: dg.PartitionsDefinition) -> dg.AssetsDefi
         partitions_def=sessions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=[
-            dg.AssetCheckSpec("present", me, description="Every session with bars has a label file with rows."),
-            dg.AssetCheckSpec("same_rows", me, description="Labels and features have the same stamps in the same order."),
+            dg.AssetCheckSpec("present", asset=me, description="Every session with bars has a label file with rows."),
+            dg.AssetCheckSpec("same_rows", asset=me, description="Labels stand on the same rows as features."),
         ],
     )
     def label_rows(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:

@@ -16,8 +16,8 @@ def build_search(lane: Lane, folds: dg.PartitionsDefinition) -> dg.AssetsDefinit
         **labels(
             lane,
             "search",
-            f"Confidence, stop and target of each fold, chosen by Optuna in {lane.search.trials} trials on sessions that "
-            "end before the fold's test begins. Every trial is appended to the ledger.",
+            f"Confidence, stop and target of each fold, chosen by Optuna in {lane.search.trials} trials on "
+            "sessions that end before the fold's test begins. Every trial is appended to the ledger.",
             {"optuna", "json"},
         ),
         deps=[key(lane, "models")],

@@ -15,8 +15,8 @@ def build_simulation(lane: Lane) -> dg.AssetsDefinition:
         **labels(
             lane,
             "simulation",
-            "The walk-forward path: each test window traded with the model and numbers chosen before it, then the hold-out, "
-            "then the same under higher costs, slippage and latency. All of it is the gate's evidence.",
+            "The walk-forward path: each test window traded with the model and numbers chosen before it, then "
+            "the hold-out, then the same under higher costs, slippage and latency. All of it is the gate's evidence.",
             {"numba", "parquet"},
         ),
         deps=[every_partition(lane, "search")],

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, TypedDict
 
 import dagster as dg
 import polars as pl
@@ -22,7 +22,19 @@ def key(lane: Lane, stage: str) -> dg.AssetKey:
     return dg.AssetKey([lane.name, stage])
 
 
-def labels(lane: Lane, stage: str, description: str, kinds: set[str]) -> dict[str, Any]:
+class Labels(TypedDict):
+    """The arguments of `dg.asset` that `labels` gives."""
+
+    key: dg.AssetKey
+    group_name: str
+    description: str
+    kinds: set[str]
+    owners: list[str]
+    tags: dict[str, str]
+    pool: str
+
+
+def labels(lane: Lane, stage: str, description: str, kinds: set[str]) -> Labels:
     """Key, group and words of an asset; the pool keeps a lane to one run at a time (dagster.yaml)."""
     return {
         "key": key(lane, stage),

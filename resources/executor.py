@@ -52,7 +52,7 @@ class ExecutorResource(dg.ConfigurableResource):
     def launch(self, home: Home, lane: str, bundle: Path, run_id: str) -> Launch:
         """Verify the bundle, write the ticket, start the process, wait for its heartbeat.
 
-        Raises Refused for a bundle that does not verify, ScalperError if the process ends or stays silent; both say why.
+        Raises Refused for a bundle that does not verify, ScalperError if the process ends or stays silent.
         """
         self._verify(bundle)
         written = {
@@ -70,9 +70,8 @@ class ExecutorResource(dg.ConfigurableResource):
         return Launch(written, self._wait(process, Desk(home, lane), log), log)
 
     def _verify(self, bundle: Path) -> None:
-        found = verify_bundle(bundle)
-        if found:
-            raise Refused(f"{bundle}: {found}; run the gate again")
+        if wrong := verify_bundle(bundle):
+            raise Refused(f"{bundle}: {'; '.join(wrong)}; run the gate again")
 
     def _start(self, home: Home, bundle: Path, log: Path) -> subprocess.Popen[bytes]:
         command = ["live", "--bundle", str(bundle), "--broker", "sim", "--mode", "paper", "--feed", self.feed, "--json"]

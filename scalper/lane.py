@@ -42,7 +42,8 @@ from scalper.market import sessions as market_sessions
 from scalper.settings import Environment, Home, Lane
 from scalper.simulate import Simulation, simulate
 from scalper.simulate.metrics import summarise, sharpe_bound
-from scalper.simulate.report import ReportData, equity_svg, write_report
+from scalper.simulate.report import ReportData, write_report
+from scalper.simulate.report_figures import equity_svg
 
 Progress = Callable[[int, int], None]
 STAGES = ("bars", "check", "features", "labels", "models", "search", "simulation", "gate")
@@ -119,9 +120,7 @@ def bars(
     rows, preview = _bar_table(lane, lake, held)
     lake.views()
     detail |= {"sessions": len(held), "missing": len(wanted) - len(held)}
-    closes = preview.select("session", pl.col("close").alias("net")) if preview.height else None
-    picture = equity_svg(closes) if closes is not None else None
-    return StageReport("bars", rows, len(held), 0, clock.monotonic() - started, detail, preview.tail(8), picture)
+    return StageReport("bars", rows, len(held), 0, clock.monotonic() - started, detail, preview.tail(8))
 
 
 def fetch(
@@ -199,7 +198,7 @@ def quality(lane: Lane, home: Home) -> QualityReport:
 def usable(lane: Lane, home: Home) -> list[Session]:
     """The sessions that are in the lake and not quarantined, in order."""
     lake, bad = Lake(home.lake), quality(lane, home).quarantined
-    keys = {"source": lane.source_key, "symbol": lane.symbol, "interval": lane.interval, "date": "2000-01-01"}
+    keys = {"source": lane.source_key, "symbol": lane.symbol, "interval": lane.interval}
     there = set(lake.dates("bars", keys))
     return [one for one in calendar(lane) if one.date in there and one.date not in bad]
 
@@ -290,7 +289,7 @@ def _session_files(
 
 def _forget(lake: Lake, lane: Lane, kind: str, keep: set[date]) -> None:
     """Remove files of sessions that the lane no longer uses, such as newly quarantined ones."""
-    for day in lake.dates(kind, {"lane": lane.name, "date": "2000-01-01"}):
+    for day in lake.dates(kind, {"lane": lane.name}):
         if day not in keep:
             lake.path(kind, {"lane": lane.name, "date": day.isoformat()}).unlink(missing_ok=True)
 
@@ -309,7 +308,7 @@ def _input_digest(lane: Lane, lake: Lake, one: Session, before: Session | None, 
 
 def learnable(lane: Lane, home: Home) -> list[date]:
     """The sessions that have features and labels."""
-    lake, keys = Lake(home.lake), {"lane": lane.name, "date": "2000-01-01"}
+    lake, keys = Lake(home.lake), {"lane": lane.name}
     return sorted(set(lake.dates("features", keys)) & set(lake.dates("labels", keys)))
 
 

@@ -1,4 +1,4 @@
-# pyright: basic  (records of the compiled core have no static types)
+# pyright: basic
 """The step that turns one bar into one row of features; batch, stream, replay and live all call it.
 
 Prices are integer ticks and volumes integers, so every sum over a finite window is exact: a window that has filled

@@ -25,7 +25,7 @@ SESSIONS = 3
 
 
 class Result(TypedDict):
-    """One audit: on failure `detail` names the column and the first offending time, else `coverage` what was compared."""
+    """One audit: a failure's `detail` names the column and the first offending time; `coverage` says what was compared."""
 
     id: str
     passed: bool
@@ -73,11 +73,18 @@ def audit(
     """
     subjects = find(lake, lane, days, sessions)
     if not subjects:
-        raise DataUnavailable(f"the lake has no session of lane {lane.name} to audit; import or download its bars first")
+        raise DataUnavailable(
+            f"the lake has no session of lane {lane.name} to audit; import or download its bars first"
+        )
     split = _result("folds", audit_decisions.folds(lake, lane, folds, daily))
     return [*audit_sessions(subjects, seed=lane.gate.seed, compute=compute, choice=choice), split]
 
 
 def _result(name: str, outcome: Outcome) -> Result:
     wrong, coverage = outcome
-    return {"id": f"audit.{name}", "passed": wrong is None, "detail": wrong or f"{coverage}: no look-ahead", "coverage": coverage}
+    return {
+        "id": f"audit.{name}",
+        "passed": wrong is None,
+        "detail": wrong or f"{coverage}: no look-ahead",
+        "coverage": coverage,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -56,7 +57,10 @@ def decisions(subjects: Sequence[Subject], decide: Decide, rng: np.random.Genera
                 actions += int((again["action"] != 0).sum())
     if actions == 0:
         return "not one order came of confident predictions, so nothing was audited", ""
-    return None, f"{cuts} futures changed in {len(subjects)} sessions, {rows} decisions compared, {actions} with an order"
+    return (
+        None,
+        f"{cuts} futures changed in {len(subjects)} sessions, {rows} decisions compared, {actions} with an order",
+    )
 
 
 def _drawn(n: int, rng: np.random.Generator) -> Array:
@@ -72,15 +76,15 @@ def _drawn(n: int, rng: np.random.Generator) -> Array:
 
 
 def folds(lake: Lake, lane: Lane, windows: Folds, daily: pl.DataFrame) -> Outcome:
-    """Windows in order of time with their embargo, labels known before the next window opens, tests of one fold each."""
+    """Windows in order of time, labels known before the next window opens, every session of the path tested once."""
     behind = windows.holdout[0] if windows.holdout else None
     for fold in windows.all():
         parts = list(fold.windows().items())
         spans = parts + ([("hold-out", windows.holdout)] if windows.holdout else [])
         for name, days in spans:
-            if any(a >= b for a, b in zip(days, days[1:], strict=False)):
+            if any(a >= b for a, b in pairwise(days)):
                 return f"{fold.name}: the {name} window is out of order, or has a session twice", ""
-        for (name, days), (next_name, next_days) in zip(spans, spans[1:], strict=False):
+        for (name, days), (next_name, next_days) in pairwise(spans):
             if days[-1] >= next_days[0]:
                 return f"{fold.name}: {name} ends {days[-1]}, not before {next_name} begins {next_days[0]}", ""
             opens = session(lane.symbol, next_days[0]).open_ns
@@ -91,7 +95,10 @@ def folds(lake: Lake, lane: Lane, windows: Folds, daily: pl.DataFrame) -> Outcom
         return "a session is tested by two folds", ""
     for day, number in daily.select("session", "fold").rows():
         if tested.get(day) != number:
-            return f"session {day} of the path was traded by fold {number}, but it is a test of fold {tested.get(day)}", ""
+            return (
+                f"session {day} of the path was traded by fold {number}, but it is a test of fold {tested.get(day)}",
+                "",
+            )
         if behind is not None and day >= behind:
             return f"session {day} of the path lies in the hold-out", ""
     return None, f"{len(windows.all())} folds and {len(tested)} tested sessions"

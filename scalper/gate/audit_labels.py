@@ -1,4 +1,4 @@
-"""Audit of labels: each says what it looked at, looks no further, and never across a halt, a gap, the flat time or the end."""
+"""Audit of labels: each looks as far as it says, never further, never across a halt, a gap or the flat time."""
 
 from __future__ import annotations
 

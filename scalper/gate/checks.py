@@ -34,9 +34,7 @@ def judge(evidence: Evidence, measured: Measured) -> list[Check]:
     return [rule.judge(case) for rule in REGISTRY]
 
 
-def evaluate(
-    evidence: Evidence, lake: Lake, recipe: Recipe, folds: Folds, *, sessions: int = SESSIONS
-) -> list[Check]:
+def evaluate(evidence: Evidence, lake: Lake, recipe: Recipe, folds: Folds, *, sessions: int = SESSIONS) -> list[Check]:
     """Measure the recipe on a few sessions of the path (stream, latency, audit), then make every check.
 
     `recipe` is what the bundle will hold; `folds` are the lane's, of which the audit makes sure that none saw its future.

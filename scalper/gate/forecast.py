@@ -38,9 +38,7 @@ def _skill(case: Case) -> Finding:
     session = frame["session"].to_physical().to_numpy()
     gain, gain_bound = scores.skill(prob, label, prior, session, draws, seed)
     threshold: Any = frame["threshold"].cast(pl.Float64).to_numpy()  # each row's fold has its own
-    right, right_bound, rows = scores.directional_accuracy(
-        prob, label, session, cast(float, threshold), draws, seed
-    )
+    right, right_bound, rows = scores.directional_accuracy(prob, label, session, cast(float, threshold), draws, seed)
     if rows == 0:
         raise CannotEvaluate("no row was confident enough to be acted on")
     detail = (
@@ -65,7 +63,9 @@ def _calibration(case: Case) -> Finding:
         f"When it names a probability it is off by {value:.1%} on average over {len(label)} rows "
         f"(needed: at most {need:.0%})." + said
     )
-    return Finding(value, value <= need, detail, {"rows": len(label), "acted": int(acted.sum()), "acted_error": on_acted})
+    return Finding(
+        value, value <= need, detail, {"rows": len(label), "acted": int(acted.sum()), "acted_error": on_acted}
+    )
 
 
 SKILL = Rule(

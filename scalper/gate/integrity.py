@@ -62,7 +62,9 @@ def _replay(case: Case) -> Finding:
         f"Session {replay.get('session')}, replayed bar by bar through the live path, made {decisions} decisions and "
         f"{replay.get('trades', 0)} trades; {differences} differ from the simulation (needed: 0)."
     )
-    return Finding(differences, differences == 0, detail, {"decisions": decisions, "session": str(replay.get("session"))})
+    return Finding(
+        differences, differences == 0, detail, {"decisions": decisions, "session": str(replay.get("session"))}
+    )
 
 
 def _audit(case: Case) -> Finding:
@@ -116,7 +118,9 @@ PARITY = (
     Rule("parity.stream", "From features that differ between the test and the live stream.", lambda _: "0", _stream),
     Rule("parity.replay", "From a live path that decides otherwise than the simulation did.", lambda _: "0", _replay),
 )
-AUDIT = Rule("audit", "From features, labels, folds or decisions that know the future.", lambda _: "no look-ahead", _audit)
+AUDIT = Rule(
+    "audit", "From features, labels, folds or decisions that know the future.", lambda _: "no look-ahead", _audit
+)
 LATENCY = Rule(
     "latency",
     "From decisions that come too late for the price they were made on.",

@@ -43,7 +43,9 @@ def _day(case: Case) -> Finding:
         detail += f" Beyond the limit without a gap that explains it: {listed}."
     listed_gaps: list[dict[str, Any]] = []
     for day, entry_ns, stop, price, dollars in past.join(excepted.select("session"), on="session").rows():
-        listed_gaps.append({"session": str(day), "entry": iso(entry_ns), "stop": stop, "exit": price, "excess": dollars})
+        listed_gaps.append(
+            {"session": str(day), "entry": iso(entry_ns), "stop": stop, "exit": price, "excess": dollars}
+        )
     if listed_gaps:
         listed = "; ".join(f"{one['session']} stop {one['stop']:g} filled at {one['exit']:g}" for one in listed_gaps)
         detail += f" Excepted, as a gap went through the stop: {listed}."

@@ -89,5 +89,3 @@ def _folds(lake: Lake, recipe: Recipe, evidence: Evidence, folds: Folds) -> Resu
     wrong, coverage = audit_folds(lake, recipe.lane, folds, evidence.daily)
     detail = wrong or f"{coverage}: no look-ahead"
     return {"id": "audit.folds", "passed": wrong is None, "detail": detail, "coverage": coverage}
-
-

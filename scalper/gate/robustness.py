@@ -8,6 +8,7 @@ import numpy as np
 
 from scalper.gate.case import Case
 from scalper.gate.check import CannotEvaluate, Finding, Rule, number
+from scalper.learn.walkforward import recipe_digest
 
 BEST_TRADES, BEST_SESSIONS = 0.01, 0.02
 STRESS = {"costs": "double costs", "slippage": "a tick more slippage", "latency": "a bar more latency"}
@@ -18,19 +19,23 @@ def _holdout(case: Case) -> Finding:
     if refused := record.get("refused"):
         detail = f"The hold-out stays shut: {refused}."
         return Finding(None, False, detail, {"refused": str(refused)})
-    if not record.get("recipe"):
-        raise CannotEvaluate("the hold-out was not opened by this recipe")
+    if record.get("recipe") != recipe_digest(case.lane):
+        raise CannotEvaluate(
+            "the hold-out was not opened by this recipe: configuration or code changed since, run the lane"
+        )
     sessions = int(number(record, "sessions", "the number of hold-out sessions"))
     if planned == 0 or daily.is_empty() or daily["session"].n_unique() != daily.height:
         raise CannotEvaluate("there is no hold-out, or a session is in it twice")
     if sessions != planned or daily.height != sessions:
         raise CannotEvaluate(f"the hold-out has {daily.height} of {sessions} opened and {planned} planned sessions")
     path = case.daily["session"]
-    if bool((daily["session"].to_numpy().min() <= path.to_numpy().max())):
+    if bool(daily["session"].to_numpy().min() <= path.to_numpy().max()):
         raise CannotEvaluate("the hold-out does not lie behind the walk-forward path")
     if case.evidence.holdout_trades.is_empty():
         raise CannotEvaluate(f"there is no trade in the {sessions} sessions of the hold-out")
     net = float(daily["net"].sum())
+    if abs(net - float(case.evidence.holdout_trades["net"].sum())) > 0.01:
+        raise CannotEvaluate("the hold-out's trades do not add up to its sessions")
     detail = (
         f"On {sessions} sessions that nothing had seen before, opened once by this recipe, it made {net:+.2f} dollars "
         f"net in {case.evidence.holdout_trades.height} trades (needed: above 0)."

@@ -1,4 +1,4 @@
-# pyright: basic  (records of the compiled core have no static types)
+# pyright: basic
 """Direction labels: UP, FLAT or DOWN by the close some bars later; nothing across a halt, a stale gap or the flat time."""
 
 from __future__ import annotations

@@ -138,17 +138,13 @@ def _record(line: bytes) -> str | None:
 
 
 def _cut(path: Path, lines: list[bytes]) -> str | None:
-    """The remembered head has to be in the chain: a missing end breaks no link. A crash leaves it behind, never ahead."""
+    """A missing end breaks no link, so the remembered head must be there. A crash leaves it behind, never ahead."""
     note = _note(path)
     if not note.is_file():
         return None
     count, _, head = note.read_text().strip().partition(" ")
     here = json.loads(lines[int(count) - 1])["hash"] if count.isdigit() and 0 < int(count) <= len(lines) else None
-    return (
-        None
-        if here == head
-        else f"{path}: it ends before line {count}, which was written: lines were removed at the end"
-    )
+    return None if here == head else f"{path}: line {count} is not there any more: lines were removed at the end"
 
 
 def _note(path: Path) -> Path:

@@ -122,7 +122,7 @@ def _usable(data: Dataset, limit_ns: int | None, where: str, names: Sequence[str
 
 
 def _split(rows: Dataset, settings: ModelSettings) -> tuple[Dataset, Dataset | None]:
-    """Rows to learn from and the tail that stops it, a session between if there are enough; a lone session has no tail."""
+    """Rows to learn from and the tail that stops it, a session between if there are three; a single one has no tail."""
     present = np.unique(rows.session)
     tail = max(1, round(len(present) * settings.early_stopping_share))
     if len(present) < 2:

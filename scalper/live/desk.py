@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -76,7 +76,7 @@ class Desk:
         self.account = home.state / "account" / f"{lane}.json"
 
     @contextmanager
-    def occupied(self) -> Iterator[None]:
+    def occupied(self) -> Generator[None]:
         """Hold the lane's lock; the system frees it when the process dies. Raises Refused naming who has it."""
         self.lock.parent.mkdir(parents=True, exist_ok=True)
         with self.lock.open("a+") as file:

@@ -50,7 +50,8 @@ class Executor:
         watch: Callable[[Step], None] | None = None,
     ) -> None:
         account = None if kept is None else kept.account
-        self.recipe, self.feed, self.mode = recipe, feed, mode
+        self.recipe, self.feed = recipe, feed
+        self.mode: Mode = mode
         self.engine = Engine(recipe, feed.session, feed.contract, broker, account=account, context=feed.context)
         self._journal, self._desk, self._watch = journal, desk, watch
         self._resume_ns = kept.last_ns if kept and not kept.complete and kept.session == feed.session.date else None

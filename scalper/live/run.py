@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from scalper.gate.bundle import load_recipe
 from scalper.lake import Lake
 from scalper.learn.recipe import Recipe
 from scalper.live.desk import write_json
@@ -25,15 +24,21 @@ def run_bundle(
     bundle: Path, home: Home, *, mode: Mode, broker: str = "sim", feed: str = "replay:last", pace: float = 0, lake: Lake
 ) -> SessionReport:
     """Run one session on a bundle; see run_recipe. Raises Refused if the bundle does not verify."""
-    return run_recipe(lambda: load_recipe(bundle), home, mode=mode, broker=broker, feed=feed, pace=pace, lake=lake)
+    return run_recipe(lambda: _verified(bundle), home, mode=mode, broker=broker, feed=feed, pace=pace, lake=lake)
 
 
 def preflight_bundle(
     bundle: Path, home: Home, *, mode: Mode, broker: str = "sim", feed: str = "replay:last", lake: Lake
 ) -> list[Result]:
     """Every component of a run on this bundle by name, without running it."""
-    checks = Preflight(lambda: load_recipe(bundle), home, mode=mode, broker=broker, feed=feed, pace=0, lake=lake)
+    checks = Preflight(lambda: _verified(bundle), home, mode=mode, broker=broker, feed=feed, pace=0, lake=lake)
     return checks.run()
+
+
+def _verified(bundle: Path) -> Recipe:
+    from scalper.gate.bundle import load_recipe  # the gate brings its statistics along: not for a replay
+
+    return load_recipe(bundle)
 
 
 def run_recipe(
@@ -67,7 +72,7 @@ def run_recipe(
 
 
 @contextmanager
-def _signals() -> Iterator[Callable[[], bool]]:
+def _signals() -> Generator[Callable[[], bool]]:
     """Whether somebody asked the process to stop; outside the main thread nobody can."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-# pyright: basic  (records of the compiled core have no static types)
+# pyright: basic
 """Every rule of trading and of risk, once: what is decided at the close of a bar, and what a fill does to the account.
 
 Simulation, replay, paper and live call these functions with the same records (records.py); SPEC 5 and 6 word for word.

@@ -1,4 +1,4 @@
-# pyright: basic  (records of the compiled core have no static types)
+# pyright: basic
 """The simulated broker and the loop of a session: bar, fills, decision, order.
 
 `advance` and `submit` are the broker; replay and paper trading call the very same two. SPEC 7: a decision at the close of
