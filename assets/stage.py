@@ -54,8 +54,8 @@ def every_partition(lane: Lane, stage: str) -> dg.AssetDep:
 
 def sessions_of(context: dg.AssetExecutionContext, lane: Lane) -> list[date]:
     """The closed sessions among the run's partitions; today's key exists before today's session has closed."""
-    closed = {one.date for one in calendar(lane)}
-    return [day for name in context.partition_keys if (day := date.fromisoformat(name)) in closed]
+    wanted = set(context.partition_keys)
+    return [one.date for one in calendar(lane) if one.date.isoformat() in wanted]
 
 
 def progress(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Callable[[int, int], None]:

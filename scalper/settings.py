@@ -1,6 +1,7 @@
 """Settings: a lane's YAML, the environment, `.env`; every number of the specification with its default.
 
-A later layer wins: YAML, then variables `SCALPER_LANE__<SECTION>__<KEY>`, then what a caller passes. Unknown keys are errors.
+A later layer wins: YAML, then what a caller passes, then variables `SCALPER_LANE__<SECTION>__<KEY>`. Unknown keys are
+errors.
 Secrets are `SecretStr` and appear in no message, log, report or bundle.
 """
 
@@ -9,17 +10,27 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 import numpy as np
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from scalper.errors import BadInput
-from scalper.market import INTERVALS, Instrument, RollRule, Session, instrument
+from scalper.market import INTERVALS, Instrument, RollRule, Session, costs_of, instrument
 from scalper.market.timetable import timetable
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -80,11 +91,17 @@ class FeatureSettings(Section):
     bollinger: Positive = 20
     rsi: Positive = 14
     stochastic: Positive = 14
-    macd: tuple[int, int, int] = (12, 26, 9)
+    macd: tuple[Positive, Positive, Positive] = (12, 26, 9)
     obv: Positive = 10
     vwap_slope: Positive = 5
     higher: tuple[str, ...] = ("1m", "5m")
     """The completed bars of which trend, momentum and volatility are taken; multiples of the lane's interval."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.macd[0] >= self.macd[1]:
+            raise ValueError("macd: the fast average is not shorter than the slow one")
+        return self
 
 
 class LabelSettings(Section):
@@ -153,14 +170,14 @@ class SearchSettings(Section):
 class Band(Section):
     """Confidence from `at` upwards multiplies the size by `times`."""
 
-    at: float
-    times: float
+    at: float = Field(ge=0, le=1)
+    times: float = Field(ge=0)
 
 
 class Tier(Section):
     """Up to this much cash (upper bound included) so many contracts at this share of risk."""
 
-    to: float | None
+    to: float | None = Field(gt=0)
     contracts: Positive
     risk: Fraction
 
@@ -181,10 +198,15 @@ class StopSettings(Section):
         return self
 
 
+def _wall_time(value: object) -> object:
+    """YAML reads an unquoted 16:30 as the number 990: minutes since midnight."""
+    return time(*divmod(value, 60)) if isinstance(value, int) and 0 <= value < 1440 else value
+
+
 class EndOfDay(Section):
     """Minutes before the flat time from which each rule holds; the flat time itself in New York wall time."""
 
-    flat: time = time(16, 30)
+    flat: Annotated[time, BeforeValidator(_wall_time)] = time(16, 30)
     before_stop_min: Positive = 30
     """Flat at the latest so long before the next scheduled halt or close."""
     half_size_min: Positive = 30
@@ -212,13 +234,13 @@ class PolicySettings(Section):
     cooldown_s: int = Field(30, ge=0)
     max_trades: Positive = 10
     max_reversals: int = Field(2, ge=0)
-    bands: tuple[Band, ...] = (
+    bands: Annotated[tuple[Band, ...], Field(min_length=1, max_length=8)] = (
         Band(at=0.60, times=0.5),
         Band(at=0.70, times=1.0),
         Band(at=0.80, times=1.5),
         Band(at=0.90, times=2.0),
     )
-    tiers: tuple[Tier, ...] = (
+    tiers: Annotated[tuple[Tier, ...], Field(min_length=1, max_length=8)] = (
         Tier(to=1000, contracts=1, risk=0.02),
         Tier(to=1500, contracts=2, risk=0.02),
         Tier(to=2000, contracts=3, risk=0.02),
@@ -237,6 +259,8 @@ class PolicySettings(Section):
         ends = [float("inf") if tier.to is None else tier.to for tier in self.tiers]
         if ends != sorted(set(ends)) or ends[-1] != float("inf"):
             raise ValueError("tiers overlap or stop short: their `to` must rise and the last be null")
+        if self.reverse_confidence < self.confidence:
+            raise ValueError("reverse_confidence is below confidence")
         return self
 
 
@@ -255,6 +279,12 @@ class RiskSettings(Section):
     pause_min: Positive = 15
     long_pause_losses: Positive = 5
     long_pause_min: Positive = 30
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.pause_losses > self.long_pause_losses:
+            raise ValueError("pause_losses is above long_pause_losses")
+        return self
 
 
 class SimulationSettings(Section):
@@ -426,6 +456,8 @@ def _where(error: Any) -> str:
 
 def _remedy(error: Any) -> str:
     """A sentence for one of pydantic's errors, with the nearest known key where a key is unknown."""
+    if error["type"] == "missing":
+        return "missing; add it"
     if error["type"] != "extra_forbidden":
         return f"{error['msg'].removeprefix('Value error, ')} (found {error['input']!r})"
     model: Any = Lane
@@ -437,31 +469,56 @@ def _remedy(error: Any) -> str:
     return "unknown key" + (f"; did you mean `{near[0]}`?" if near else f"; known keys: {', '.join(known)}")
 
 
+def _override(document: dict[str, Any], dotted: str, value: object) -> None:
+    """Put a value at `section.key`; an empty section is made, one that is no mapping is left for the validation."""
+    *sections, key = dotted.split(".")
+    for section in sections:
+        inner = document.get(section) or {}
+        if not isinstance(inner, dict):
+            return
+        document[section] = inner
+        document = cast(dict[str, Any], inner)
+    document[key] = value
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The mapping that a lane's file holds. Raises BadInput."""
+    try:
+        document: object = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        here = ", ".join(sorted(str(found) for found in Path("config").glob("*.yaml"))) or "none in config/"
+        raise BadInput(f"{path}: no such lane file; lanes here: {here}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read ({error}); give the path of a lane's YAML file") from None
+    except yaml.YAMLError as error:
+        raise BadInput(f"{path}: not YAML: {error}; mend the line it names") from None
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in cast(dict[object, object], document)):
+        raise BadInput(f"{path}: a lane is a mapping of keys to values; see config/demo.yaml")
+    return cast(dict[str, Any], document)
+
+
 def load_lane(path: Path, **overrides: object) -> Lane:
     """Read a lane from YAML, with overrides (`{"sandbox.seed": 3}`) and the environment on top.
 
     Raises BadInput naming file and key: unknown key, wrong value, a contradiction, a product without costs.
     """
+    document = _read(path)
+    for dotted, value in overrides.items():
+        _override(document, dotted, value)
     try:
-        document: Any = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        here = ", ".join(sorted(str(found) for found in Path("config").glob("*.yaml"))) or "none in config/"
-        raise BadInput(f"{path}: no such lane file; lanes here: {here}") from None
-    except yaml.YAMLError as error:
-        raise BadInput(f"{path}: not YAML: {error}; mend the line it names") from None
-    if not isinstance(document, dict):
-        raise BadInput(f"{path}: a lane is a mapping of keys to values; see config/demo.yaml")
-    try:
-        for dotted, value in overrides.items():
-            *sections, key = dotted.split(".")
-            place = document
-            for section in sections:
-                place = place.setdefault(section, {})
-            place[key] = value
         lane = Lane(**document)
-        lane.instrument  # noqa: B018  an unknown product is refused at start
-        lane.execution  # noqa: B018
     except ValidationError as error:
         lines = "; ".join(f"key `{_where(one)}`: {_remedy(one)}" for one in error.errors())
         raise BadInput(f"{path}: {lines}") from None
+    except SettingsError as error:
+        raise BadInput(f"{path}: a variable SCALPER_LANE__…: {error}; write lists and mappings as JSON") from None
+    _refuse_unknown(path, "symbol", lane.symbol, instrument)
+    _refuse_unknown(path, "execution_symbol", lane.execution_symbol or lane.symbol, costs_of)
     return lane
+
+
+def _refuse_unknown(path: Path, key: str, symbol: str, known: Callable[[str], object]) -> None:
+    try:
+        known(symbol)
+    except BadInput as error:
+        raise BadInput(f"{path}: key `{key}`: {error}") from None

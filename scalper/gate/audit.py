@@ -25,7 +25,7 @@ SESSIONS = 3
 
 
 class Result(TypedDict):
-    """One audit: a failure's `detail` names the column and the first offending time; `coverage` says what was compared."""
+    """One audit: a failure's `detail` names column and first offending time; `coverage` says what was compared."""
 
     id: str
     passed: bool

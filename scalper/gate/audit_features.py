@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from scalper.clock import iso
-from scalper.gate.subject import KINDS, Array, Compute, Subject, joined, perturb, streamed, unequal
+from scalper.gate.subject import KINDS, Array, Compute, Kind, Subject, joined, perturb, streamed, unequal
 
 CUTS = 24
 """Random times at which the future is shuffled and made noisy."""
@@ -25,15 +25,21 @@ def future(subjects: Sequence[Subject], compute: Compute, rng: np.random.Generat
     for one in subjects:
         base = joined(compute(one, one.bars))
         n = one.bars.size
-        sweep = min(n, max(CUTS, 2 * SWEEP_ROWS // n))
-        plan = [(int(t), kind) for kind in KINDS for t in rng.choice(n, min(CUTS, n), replace=False)]
-        plan += [(int(t), KINDS[-1]) for t in np.sort(rng.choice(n, sweep, replace=False))]
-        for t, kind in plan:
+        for t, kind in _plan(n, rng):
             changed = joined(compute(one, perturb(one.bars, t, kind, rng)))[: t + 1]
             if wrong := _first(one, unequal(base[: t + 1], changed)):
                 return f"{wrong} changes when the bars after {iso(int(one.bars['ts_ns'][t]))} do ({kind})", ""
             cuts, rows = cuts + 1, rows + t + 1
     return None, f"{cuts} futures changed in {len(subjects)} sessions, {rows} rows compared"
+
+
+def _plan(n: int, rng: np.random.Generator) -> Iterator[tuple[int, Kind]]:
+    """Where a session of n bars is cut, and what then happens to its future."""
+    for kind in KINDS[:2]:
+        for t in rng.choice(n, min(CUTS, n), replace=False).tolist():
+            yield t, kind
+    for t in np.sort(rng.choice(n, min(n, max(CUTS, 2 * SWEEP_ROWS // n)), replace=False)).tolist():
+        yield t, "delete"
 
 
 def stream(subjects: Sequence[Subject], compute: Compute) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
@@ -20,9 +20,9 @@ from scalper.errors import BadInput, DataUnavailable, Refused
 from scalper.gate import manifest
 from scalper.gate.check import Check
 from scalper.gate.checks import REGISTRY
-from scalper.gate.evidence import Evidence
+from scalper.gate.evidence import DIGESTS, Evidence
 from scalper.gate.manifest import BESIDE, CONTENT, MANIFEST
-from scalper.gate.verdict import Verdict
+from scalper.gate.verdict import Verdict, decide
 from scalper.learn.model import Model
 from scalper.learn.recipe import Recipe
 from scalper.learn.walkforward import kernel_version
@@ -34,38 +34,52 @@ NAME = 16
 
 
 def write_bundle(
-    root: Path, *, onnx: bytes, choice: Choice, verdict: Verdict, evidence: Evidence, report: bytes = b""
+    root: Path,
+    *,
+    recipe: Recipe,
+    evidence: Evidence,
+    verdict: Verdict,
+    report: Callable[[Path], object] | None = None,
 ) -> Path:
-    """Write root/<lane>/<digest>/ whole or not at all, and return it.
+    """Write root/<digest>/ whole or not at all, and return it.
 
-    root: <home>/state/bundles; report: the page of the verdict. The same inputs give the same digest; a bundle that is
-    there already is left as it is. Raises Refused if the model is not of this lane and kernel, if the verdict is not that
-    of its checks, if a digest is missing, or if the folder is there and does not verify.
+    root: <home>/state/bundles/<lane>; `report` writes the page of the verdict to the path it is given. The same inputs
+    give the same digest; a bundle that is there already is left as it is. Raises Refused if the model is not of this
+    lane and kernel, if the verdict is not that of its checks, if a digest is missing, or if the folder is there and does
+    not verify.
     """
     lane = evidence.lane
-    _model(lane, onnx)
+    _model(lane, recipe.model.content)
+    if recipe.lane.digest() != lane.digest():
+        raise Refused(f"lane {lane.name}: recipe and evidence are of different configurations; run the lane again")
     if wrong := _judged(verdict.as_dict()):
         raise Refused(f"lane {lane.name}: {'; '.join(wrong)}; evaluate the gate again")
-    if missing := [name for name in ("data", "features", "code", "config", "trials") if not evidence.digests.get(name)]:
+    if missing := [name for name in DIGESTS if not evidence.digests.get(name)]:
         raise Refused(f"lane {lane.name}: the evidence lacks the digest of {', '.join(missing)}; run the lane again")
-    files = _files(lane, onnx, choice, verdict, evidence) | {"report.html": report}
-    _no_secret(files)
-    papers = manifest.build(lane, verdict.verdict, verdict.stage, files, evidence.digests)
-    folder = root / lane.name / str(papers["digest"])[:NAME]
-    if folder.exists():
-        if wrong := verify_bundle(folder):
-            raise Refused(f"{folder}: {'; '.join(wrong)}; delete the folder and run the gate again")
-        return folder
-    fresh = folder.with_name(f".{folder.name}.{os.getpid()}")
+    fresh = root / f".bundle.{os.getpid()}"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     try:
-        for name, content in files.items():
+        for name, content in _files(lane, recipe, verdict, evidence).items():
             (fresh / name).write_bytes(content)
+        (fresh / "report.html").touch()
+        if report is not None:
+            report(fresh / "report.html")
+        files = {name: (fresh / name).read_bytes() for name in (*CONTENT, *BESIDE)}
+        _no_secret(files)
+        papers = manifest.build(lane, verdict.verdict, verdict.stage, files, evidence.digests)
         (fresh / MANIFEST).write_text(json.dumps(papers, indent=1, sort_keys=True) + "\n")
-        fresh.rename(folder)
+        return _place(fresh, root / str(papers["digest"])[:NAME])
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _place(fresh: Path, folder: Path) -> Path:
+    """Give the bundle its name; what has the same digest is recorded once. Raises Refused if that one is not whole."""
+    if not folder.exists():
+        fresh.rename(folder)
+    elif wrong := verify_bundle(folder):
+        raise Refused(f"{folder}: {'; '.join(wrong)}; delete the folder and run the gate again")
     return folder
 
 
@@ -79,22 +93,23 @@ def verify_bundle(path: Path) -> list[str]:
     wrong = _bytes(path, papers)
     if wrong:
         return wrong  # what the files say means nothing until they are the ones that were written
-    if papers["kernel"] != kernel_version():
-        wrong.append(f"it was made with feature kernel {papers['kernel']}, this program has {kernel_version()}")
+    if papers.get("kernel") != kernel_version():
+        wrong.append(f"it was made with feature kernel {papers.get('kernel')}, this program has {kernel_version()}")
     try:
         lane = _lane(path)
         _model(lane, (path / "model.onnx").read_bytes())
     except (BadInput, Refused) as error:
         return [*wrong, str(error)]
-    if papers["lane"] != lane.name or papers["configuration"] != lane.digest():
+    if papers.get("lane") != lane.name or papers.get("configuration") != lane.digest():
         wrong.append(
-            f"lane.yaml gives lane {lane.name} with another configuration than its manifest: a variable SCALPER_LANE__… of "
-            "the environment may change it, or another version of this program reads it"
+            f"lane.yaml gives lane {lane.name} with another configuration than its manifest: a variable "
+            "SCALPER_LANE__… of the environment may change it, or another version of this program reads it"
         )
     judged = json.loads((path / "checks.json").read_bytes())
     wrong += _judged(judged)
-    if (judged["verdict"], judged["stage"]) != (papers["verdict"], papers["stage"]):
-        wrong.append(f"its manifest says {papers['verdict']} at {papers['stage']}, its checks {judged['verdict']}")
+    for key in ("verdict", "stage"):
+        if judged.get(key) != papers.get(key):
+            wrong.append(f"its manifest says {key} {papers.get(key)}, its checks say {judged.get(key)}")
     return wrong
 
 
@@ -117,7 +132,7 @@ def show_bundle(path: Path) -> dict[str, Any]:
     shown |= {"checks": document.get("checks", []), "reasons": document.get("reasons", [])}
     return shown | {
         "path": str(path),
-        "files": sorted((papers.get("files") or {}) | (papers.get("beside") or {})),
+        "files": sorted(_digests(papers, "files") | _digests(papers, "beside")),
         "problems": problems,
     }
 
@@ -138,23 +153,17 @@ def load_recipe(path: Path, *, any_verdict: bool = False) -> Recipe:
     return Recipe(lane, model, Choice(**json.loads((path / "choice.json").read_bytes())))
 
 
-def _files(lane: Lane, onnx: bytes, choice: Choice, verdict: Verdict, evidence: Evidence) -> dict[str, bytes]:
+def _files(lane: Lane, recipe: Recipe, verdict: Verdict, evidence: Evidence) -> dict[str, bytes]:
     """Every file but the report, as bytes that depend on nothing but the inputs."""
     measured = {rule.id for rule in REGISTRY if rule.measured}
     here = [one.as_dict() for one in verdict.checks if one.id in measured]
-    steady = replace(verdict, checks=tuple(_steady(one) if one.id in measured else one for one in verdict.checks))
+    steady = decide([_steady(one) if one.id in measured else one for one in verdict.checks], verdict.stage)
     judged = {key: value for key, value in steady.as_dict().items() if key not in ("bundle", "seconds")}
-    if any(reason.startswith(f"{name}: ") for reason in verdict.reasons for name in measured):
-        steady_details = {one.id: one.detail for one in steady.checks}
-        judged["reasons"] = [
-            f"{name}: {steady_details[name]}" if (name := reason.split(": ")[0]) in measured else reason
-            for reason in verdict.reasons
-        ]
     document = yaml.safe_dump(lane.model_dump(mode="json", by_alias=True), sort_keys=True, allow_unicode=True)
     return {
-        "model.onnx": onnx,
+        "model.onnx": recipe.model.content,
         "lane.yaml": document.encode(),
-        "choice.json": manifest.canonical(asdict(choice)) + b"\n",
+        "choice.json": manifest.canonical(asdict(recipe.choice)) + b"\n",
         "checks.json": manifest.canonical(judged) + b"\n",
         "trades.parquet": _parquet(evidence.trades),
         "daily.parquet": _parquet(evidence.daily),
@@ -185,19 +194,24 @@ def _no_secret(files: Mapping[str, bytes]) -> None:
 
 def _bytes(path: Path, papers: Mapping[str, Any]) -> list[str]:
     """Files that are changed, missing or too many, and a manifest or a folder name that is not that of the content."""
-    listed: dict[str, str] = dict(papers.get("files") or {}) | dict(papers.get("beside") or {})
-    wrong = [f"{name} is missing" for name in (*CONTENT, *BESIDE) if name not in listed or not (path / name).is_file()]
-    present = {
-        found.relative_to(path).as_posix() for found in path.rglob("*") if not found.is_dir() or found.is_symlink()
-    }
+    files, beside = _digests(papers, "files"), _digests(papers, "beside")
+    wrong = [f"{name} is missing" for name in (*CONTENT, *BESIDE) if not (path / name).is_file()]
+    if (sorted(files), sorted(beside)) != (sorted(CONTENT), sorted(BESIDE)):
+        wrong.append(f"{MANIFEST} lists other files than a bundle has")
+    present = {found.relative_to(path).as_posix() for found in path.rglob("*")}
     wrong += [f"{name} does not belong there" for name in sorted(present - {*CONTENT, *BESIDE, MANIFEST})]
-    for name, digest in sorted(listed.items()):
+    for name, digest in sorted((files | beside).items()):
         if (path / name).is_file() and manifest.sha256((path / name).read_bytes()) != digest:
             wrong.append(f"{name} was changed: its digest is not that of the manifest")
     own = manifest.digest(papers)
     if papers.get("digest") != own or path.resolve().name != own[:NAME]:
         wrong.append(f"{MANIFEST} was changed, or the folder renamed: its digest is {own[:NAME]}")
     return wrong
+
+
+def _digests(papers: Mapping[str, Any], part: str) -> dict[str, str]:
+    found: object = papers.get(part)
+    return cast(dict[str, str], found) if isinstance(found, dict) else {}
 
 
 def _lane(path: Path) -> Lane:

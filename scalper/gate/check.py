@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import polars as pl
 
@@ -92,7 +92,7 @@ def number(document: Mapping[str, Any], key: str, name: str = "") -> float:
 
 
 def _finite(value: Figure) -> None:
-    parts = cast(dict[str, float], value) if isinstance(value, dict) else {"its figure": value}
+    parts = value if isinstance(value, dict) else {"its figure": value}
     for name, part in parts.items():
         if isinstance(part, float) and not math.isfinite(part):
             raise CannotEvaluate(f"{name} is {'not a number' if math.isnan(part) else 'infinite'}")

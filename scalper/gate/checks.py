@@ -37,6 +37,6 @@ def judge(evidence: Evidence, measured: Measured) -> list[Check]:
 def evaluate(evidence: Evidence, lake: Lake, recipe: Recipe, folds: Folds, *, sessions: int = SESSIONS) -> list[Check]:
     """Measure the recipe on a few sessions of the path (stream, latency, audit), then make every check.
 
-    `recipe` is what the bundle will hold; `folds` are the lane's, of which the audit makes sure that none saw its future.
+    `recipe` is what the bundle will hold; `folds` are the lane's, and the audit makes sure that none saw its future.
     """
     return judge(evidence, measure(lake, recipe, evidence, folds, sessions=sessions))

@@ -78,7 +78,7 @@ class Evidence:
             for name in FRAMES:
                 write_parquet(fresh / f"{name}.parquet", getattr(self, name), {"scalper.evidence": str(VERSION)})
             document = {"version": VERSION, "lane": self.lane.name, "made_with": made_with(self.lane)}
-            parts = {name: getattr(self, name) for name in DICTS}
+            parts: dict[str, Any] = {name: _keyed(getattr(self, name)) for name in DICTS}
             text = json.dumps(document | parts, indent=1, sort_keys=True, default=_plain)
             (fresh / DOCUMENT).write_text(text + "\n")
             if folder.exists():
@@ -93,8 +93,8 @@ class Evidence:
     def load(cls, folder: Path, lane: Lane) -> Evidence:
         """Read what `save` wrote for this lane.
 
-        Raises DataUnavailable if it is not there; BadInput if a file of it is unreadable or lacks a column, or if it was
-        made with another configuration (the gate's own thresholds may differ: evidence is judged, not made, by them).
+        Raises DataUnavailable if it is not there; BadInput if a file of it is unreadable or lacks a column, or if it
+        was made with another configuration (the gate's own thresholds may differ: they judge evidence, not make it).
         """
         path = folder / DOCUMENT
         if not path.is_file():
@@ -107,8 +107,8 @@ class Evidence:
         for key, want in wanted.items():
             if document.get(key) != want:
                 raise BadInput(
-                    f"{path}: key {key} is {document.get(key)}, the lane {lane.name} has {want}: it was made with another "
-                    "configuration or version; run the simulation again"
+                    f"{path}: key {key} is {document.get(key)}, the lane {lane.name} has {want}: it was made with "
+                    "another configuration or version; run the simulation again"
                 )
         if missing := [name for name in DICTS if not isinstance(document.get(name), dict)]:
             raise BadInput(f"{path}: lacks {', '.join(missing)}; run the simulation again")
@@ -129,6 +129,13 @@ def _frame(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
     if missing := [name for name in columns if name not in frame.columns]:
         raise BadInput(f"{path}: lacks the columns {', '.join(missing)}; run the simulation again")
     return frame
+
+
+def _keyed(value: Any) -> Any:
+    """Mappings with text for keys, as JSON takes them: a date becomes 2026-03-02."""
+    if not isinstance(value, dict):
+        return value
+    return {str(key): _keyed(one) for key, one in cast(dict[Any, Any], value).items()}
 
 
 def _plain(value: Any) -> Any:

@@ -57,8 +57,8 @@ def _drawdown(case: Case) -> Finding:
     review, kill = (number(case.evidence.account, key) for key in ("review", "kill"))
     value = case.metrics.drawdown_share
     detail = (
-        f"The account's deepest fall below its peak, open positions included, was {value:.1%} (needed: below {need:.0%}); "
-        f"the review stop fired {'never' if not review else 'on the way'}, the kill switch "
+        f"The deepest fall below the account's peak, open positions included, was {value:.1%} (needed: below "
+        f"{need:.0%}); the review stop fired {'never' if not review else 'on the way'}, the kill switch "
         f"{'never' if not kill else 'on the way'}."
     )
     passed = value < need and not review and not kill
@@ -80,7 +80,7 @@ def _flat(case: Case) -> Finding:
     if after:
         detail += f" Not flat in time: {', '.join(str(day) for day in after[:5])}."
     elif late:
-        detail += f" Yet the simulation counted {late} trades that closed after it."
+        detail += f" Yet the simulation counted {late} trades that closed after it, the hold-out included."
     return Finding(value, not after and not late, detail, {"late": late})
 
 

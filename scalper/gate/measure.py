@@ -17,7 +17,7 @@ from scalper.lake import Lake
 from scalper.learn.folds import Folds
 from scalper.learn.recipe import Recipe
 from scalper.policy import DECISION, open_account, rules
-from scalper.policy.kernel import open_session, step
+from scalper.policy.kernel import open_session, step  # pyright: ignore[reportUnknownVariableType]
 
 TIMED_ROWS = 2000
 WARMING_ROWS = 50

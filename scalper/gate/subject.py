@@ -107,7 +107,7 @@ def perturb(bars: Array, cut: int, kind: Kind, rng: np.random.Generator) -> Arra
 
 
 def streamed(subject: Subject, restarts: Sequence[int] = ()) -> Block:
-    """Features bar by bar; before each bar of `restarts` the state is saved to bytes and a new stream goes on from it."""
+    """Features bar by bar; before each bar of `restarts` the state is saved as bytes and a new stream goes on."""
     stream = subject.stream()
     x = np.empty((subject.bars.size, len(subject.columns)), np.float32)
     volatility = np.empty(subject.bars.size, np.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,6 +43,10 @@ class Verdict:
     def go(self) -> bool:
         """Whether the lane may go on."""
         return self.verdict == "GO"
+
+    def at(self, bundle: Path | None, seconds: Mapping[str, float]) -> Verdict:
+        """The same verdict with its bundle and the seconds it took."""
+        return replace(self, bundle=bundle, seconds=seconds)
 
     def as_dict(self) -> dict[str, Any]:
         """The document of `run`, `demo` and `gate` with --json."""

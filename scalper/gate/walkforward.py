@@ -15,8 +15,8 @@ QUARTER = SESSIONS_A_YEAR // 4
 def _sharpe(case: Case) -> Finding:
     value, bound, need = case.metrics.sharpe, case.sharpe_bound, case.thresholds.sharpe
     detail = (
-        f"Over {case.metrics.sessions} out-of-sample sessions the Sharpe ratio is {value:.2f} (needed: above {need:g}); "
-        f"19 times in 20 luck alone would leave it above {bound:.2f} (needed: above 0)."
+        f"Over {case.metrics.sessions} out-of-sample sessions the Sharpe ratio is {value:.2f} (needed: above "
+        f"{need:g}); with the sessions drawn anew it stays above {bound:.2f} in 19 of 20 draws (needed: above 0)."
     )
     passed = value > need and bound > 0
     return Finding({"sharpe": value, "bound": bound}, passed, detail, {"sessions": case.metrics.sessions})

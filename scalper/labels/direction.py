@@ -1,5 +1,5 @@
 # pyright: basic
-"""Direction labels: UP, FLAT or DOWN by the close some bars later; nothing across a halt, a stale gap or the flat time."""
+"""Direction labels: UP, FLAT or DOWN by the close some bars later; none across a halt, a stale gap or the flat time."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def _segments(bars, t, stale_ns, segment):
     current, traded_ns = 0, bars[0].ts_ns
     for i in range(bars.size):
         ts = bars[i].ts_ns
-        broken = False
-        if bars[i].carried == 0:
-            broken = ts - traded_ns > stale_ns + t.interval_ns
-            for h in range(t.halts.shape[0]):
-                broken |= traded_ns < t.halts[h, 1] <= ts
+        traded = bars[i].carried == 0
+        broken = ts - traded_ns - (t.interval_ns if traded else 0) > stale_ns
+        for h in range(t.halts.shape[0]):
+            broken |= traded_ns < t.halts[h, 0] <= ts or traded_ns < t.halts[h, 1] <= ts
+        if traded:
             traded_ns = ts
         if broken:
             current += 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -31,45 +32,52 @@ def open_dbn(path: Path, *, symbol: str, interval: str | None, names: Names | No
 
     Raises BadInput: unreadable, another schema, another interval than asked, symbols that name no contract.
     """
-    store = load(path)
-    schema = str(store.schema)
+    with loaded(path) as store:
+        schema = str(store.schema)
+        known = names or _names(path, store)
     own = schema.removeprefix("ohlcv-")
     if own not in INTERVALS or own == schema:
         usable = ", ".join(f"ohlcv-{name}" for name in INTERVALS if name != "5m")
         raise BadInput(f"{path}: schema {schema} is not imported; ask Databento for {usable}")
     if interval not in (None, own):
         raise BadInput(f"{path}: holds {own} bars, not {interval}; use --interval {own} or leave it out")
-    return Source(path, own, _chunks(path, store, symbol, names or _names(path, store)))
+    return Source(path, own, _chunks(path, symbol, known))
 
 
-def load(path: Path) -> Any:
-    """Databento's DBNStore over the file. Raises BadInput if it is no DBN."""
+@contextmanager
+def loaded(path: Path) -> Generator[Any]:
+    """Databento's DBNStore over the file, closed afterwards. Raises BadInput if it is no DBN."""
     import databento
     from databento_dbn import DBNError
 
     try:
-        return databento.DBNStore.from_file(path)
+        store = databento.DBNStore.from_file(path)
     except (databento.BentoError, DBNError, ValueError, OSError) as error:
         raise _damaged(path, error) from None
+    try:
+        yield store
+    finally:
+        store.reader.close()
 
 
-def records(path: Path, store: Any, rows: int = ROWS) -> Iterator[npt.NDArray[Any]]:
+def records(path: Path, rows: int = ROWS) -> Iterator[npt.NDArray[Any]]:
     """The records as structured arrays, so many at a time. Raises BadInput for a truncated or damaged file."""
     from databento.common.error import BentoError, BentoWarning
     from databento_dbn import DBNError
 
-    arrays: Iterator[npt.NDArray[Any]] | None = None
-    while True:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", BentoWarning)  # a truncated file is only a warning there
-            try:
-                arrays = arrays or iter(store.to_ndarray(count=rows))
-                array = next(arrays, None)
-            except (BentoError, BentoWarning, DBNError, ValueError, OSError) as error:
-                raise _damaged(path, error) from None
-        if array is None:
-            return
-        yield array
+    with loaded(path) as store:
+        arrays: Iterator[npt.NDArray[Any]] | None = None
+        while True:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", BentoWarning)  # a truncated file is only a warning there
+                try:
+                    arrays = arrays or iter(store.to_ndarray(count=rows))
+                    array = next(arrays, None)
+                except (BentoError, BentoWarning, DBNError, ValueError, OSError) as error:
+                    raise _damaged(path, error) from None
+            if array is None:
+                return
+            yield array
 
 
 def _names(path: Path, store: Any) -> Names:
@@ -87,9 +95,9 @@ def _names(path: Path, store: Any) -> Names:
     return [(int(symbol), start, end, key) for key, start, end, symbol in found if symbol]
 
 
-def _chunks(path: Path, store: Any, symbol: str, names: Names) -> Iterator[Chunk]:
+def _chunks(path: Path, symbol: str, names: Names) -> Iterator[Chunk]:
     row = 1
-    for records_ in records(path, store):
+    for records_ in records(path):
         yield _chunk(path, records_, row, symbol, names)
         row += len(records_)
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from scalper.errors import BadInput
+from scalper.errors import BadInput, ScalperError
 from scalper.lake.measures import measure
 from scalper.lake.store import Lake
 from scalper.market import RollRule, Session
@@ -196,7 +196,10 @@ def _validate(table: pl.DataFrame, chosen: Sequence[Rule]) -> dict[str, list[dat
     found: dict[str, list[date]] = {}
     for result in outcome.results:
         index: Sequence[Mapping[str, Any]] = result.result.get("unexpected_index_list") or []
-        found[result.expectation_config.meta["rule"]] = sorted(date.fromisoformat(str(one["date"])) for one in index)
+        rule = result.expectation_config.meta["rule"]
+        if not result.success and not index:  # a rule that could not be evaluated fails, it does not pass
+            raise ScalperError(f"quality rule {rule} could not be evaluated: {result.exception_info}")
+        found[rule] = sorted(date.fromisoformat(str(one["date"])) for one in index)
     return found
 
 
@@ -233,7 +236,9 @@ def read_report(lake: Lake, source: str, symbol: str, interval: str) -> QualityR
         return None
     found = json.loads(path.read_text())
     day = date.fromisoformat
-    results = [RuleResult(**one | {"failed_sessions": [day(d) for d in one["failed_sessions"]]}) for one in found["results"]]
+    results = [
+        RuleResult(**one | {"failed_sessions": [day(d) for d in one["failed_sessions"]]}) for one in found["results"]
+    ]
     return QualityReport(
         results,
         {day(key): why for key, why in found["quarantined"].items()},

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from scalper.clock import from_ns, iso
 from scalper.errors import VendorError
-from scalper.lake.dbn import load
+from scalper.lake.dbn import loaded
 from scalper.lake.importing import fingerprint
 from scalper.lake.store import Lake
 from scalper.lake.vendor import Vendor
@@ -131,7 +131,8 @@ def manifest_of(raw: Path) -> Path:
 
 def _resolve(request: DownloadRequest, raw: Path, vendor: Vendor) -> list[tuple[int, str, str, str]]:
     """Who the instrument ids of a continuous symbol are: id, first date, end date, raw symbol."""
-    spans = [span for every in load(raw).mappings.values() for span in every if span["symbol"]]
+    with loaded(raw) as store:
+        spans = [span for every in store.mappings.values() for span in every if span["symbol"]]
     found: list[tuple[int, str, str, str]] = []
     for span in spans:
         start, end, number = span["start_date"], span["end_date"], str(span["symbol"])

@@ -41,20 +41,26 @@ class Vendor:
 
     def fetch(self, path: Path, **request: Any) -> list[str]:
         """Stream the answer into `path` and check that it decodes to its end; the vendor's warnings are returned."""
-        from scalper.lake.dbn import load, records
+        from databento.common.error import BentoError, BentoWarning
+        from databento_dbn import DBNError
+
+        from scalper.lake.dbn import records
 
         def stream() -> None:
             path.unlink(missing_ok=True)
-            self._client.timeseries.get_range(path=path, **request)
-            for _ in records(path, load(path)):
+            try:
+                self._client.timeseries.get_range(path=path, **request).reader.close()
+            except (DBNError, ValueError) as error:
+                if not path.is_file():  # the client refused before it asked
+                    raise VendorError(f"databento's client refuses the request: {self._clean(error)}") from None
+                raise BentoError(f"the answer is no DBN: {error}") from None
+            for _ in records(path):
                 pass
 
         path.parent.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
             self._call(stream)
-        from databento.common.error import BentoWarning
-
         return [str(one.message) for one in heard if issubclass(one.category, BentoWarning)]
 
     def resolve(self, **request: Any) -> dict[str, list[dict[str, str]]]:

@@ -33,7 +33,7 @@ PROOF_ROWS = 2000
 class Trained:
     """A fold's model. `onnx` is what decides anywhere; the booster is here for parity and explanation only.
 
-    curves: log-loss a round of `train` and, with early stopping, `tail`; parity: see export.parity.
+    curves: log-loss a round on the `tail` that stops it (on `train` if there is no tail); parity: see export.parity.
     """
 
     booster: xgboost.Booster
@@ -161,16 +161,16 @@ def _boost(
         "verbosity": 0,
     }
     learn = xgboost.QuantileDMatrix(head.x, label=head.label, max_bin=BINS, nthread=settings.threads)
-    watched = [(learn, "train")]
+    watched = (learn, "train")
     if tail is not None:
         late = xgboost.QuantileDMatrix(tail.x, label=tail.label, ref=learn, max_bin=BINS, nthread=settings.threads)
-        watched.append((late, "tail"))
+        watched = (late, "tail")
     seen: dict[str, Any] = {}
     booster = xgboost.train(
         parameters,
         learn,
         settings.rounds,
-        evals=watched,
+        evals=[watched],
         evals_result=seen,
         early_stopping_rounds=None if tail is None else settings.early_stopping,
         verbose_eval=False,

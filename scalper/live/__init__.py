@@ -16,7 +16,7 @@ from scalper.live.preflight import Preflight, Result
 from scalper.live.protocols import Broker, Feed, Mode, Position
 from scalper.live.replay import ReplayReport, replay
 from scalper.live.report import SessionReport
-from scalper.live.run import preflight_bundle, run_bundle, run_recipe
+from scalper.live.run import preflight_bundle, run_bundle, run_session
 
 __all__ = [
     "Broker",
@@ -39,7 +39,7 @@ __all__ = [
     "replay",
     "resume",
     "run_bundle",
-    "run_recipe",
+    "run_session",
     "session_before",
     "status",
     "stored_day",

@@ -44,6 +44,7 @@ class Executor:
         feed: Feed,
         *,
         mode: Mode = "paper",
+        bundle: str = "",
         journal: Journal | None = None,
         desk: Desk | None = None,
         kept: Kept | None = None,
@@ -52,6 +53,7 @@ class Executor:
         account = None if kept is None else kept.account
         self.recipe, self.feed = recipe, feed
         self.mode: Mode = mode
+        self._bundle = bundle
         self.engine = Engine(recipe, feed.session, feed.contract, broker, account=account, context=feed.context)
         self._journal, self._desk, self._watch = journal, desk, watch
         self._resume_ns = kept.last_ns if kept and not kept.complete and kept.session == feed.session.date else None
@@ -95,6 +97,7 @@ class Executor:
             "data": self.recipe.lane.source_key,
             "session": session.date.isoformat(),
             "contract": self.feed.contract,
+            "bundle": self._bundle,
             "model": hashlib.sha256(self.recipe.model.content).hexdigest(),
             "configuration": self.recipe.lane.digest(),
             "pid": os.getpid(),

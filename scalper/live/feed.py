@@ -9,7 +9,7 @@ import numpy as np
 
 from scalper import clock
 from scalper.errors import BadInput, DataUnavailable
-from scalper.lake import Lake, bar_keys
+from scalper.lake import Lake
 from scalper.learn.session import bars_of, context_of
 from scalper.market import Session, session, sessions
 from scalper.settings import Lane
@@ -54,7 +54,7 @@ def stored_day(lake: Lake, lane: Lane, which: str) -> date:
             return date.fromisoformat(which)
         except ValueError:
             raise BadInput(f"session {which!r}: write a date such as 2026-01-02, or last") from None
-    keys = bar_keys(lane.source_key, lane.symbol, lane.interval, lane.start)
+    keys = {"source": lane.source_key, "symbol": lane.symbol, "interval": lane.interval}
     days = [day for day in lake.dates("bars", keys) if day >= lane.start and (lane.end is None or day <= lane.end)]
     if not days:
         raise DataUnavailable(f"lane {lane.name}: the lake has no session of {lane.symbol}; import or download first")

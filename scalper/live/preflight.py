@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 
 from scalper import features
-from scalper.errors import DataUnavailable, Refused, ScalperError
+from scalper.errors import BadInput, DataUnavailable, Refused, ScalperError
 from scalper.lake import Lake
 from scalper.learn.recipe import Recipe
 from scalper.live.broker import NoBroker, SimBroker
@@ -43,18 +43,20 @@ class Result:
 class Preflight:
     """Checks the components one after the other and keeps what they opened; the first failure ends it.
 
-    `load` opens and verifies the bundle. After a run without failure `recipe`, `feed`, `broker` and `kept` are set.
+    `load` opens and verifies the bundle. After a run without failure all that is declared here is set.
     """
 
+    mode: Mode
     recipe: Recipe
+    desk: Desk
     feed: ReplayFeed
     broker: Broker
     kept: Kept | None
 
     def __init__(
-        self, load: Callable[[], Recipe], home: Home, *, mode: Mode, broker: str, feed: str, pace: float, lake: Lake
+        self, load: Callable[[], Recipe], home: Home, *, mode: str, broker: str, feed: str, pace: float, lake: Lake
     ) -> None:
-        self._load, self._home, self._mode = load, home, mode
+        self._load, self._home, self._mode_name = load, home, mode
         self._broker_name, self._feed_name, self._pace, self._lake = broker, feed, pace, lake
         self.results: list[Result] = []
 
@@ -72,6 +74,11 @@ class Preflight:
             self.results.append(Result(name, True, detail))
         return self.results
 
+    def open(self) -> None:
+        """Mode and bundle only: enough to know whose lane it is. Raises what they raise."""
+        self._check_mode()
+        self._check_bundle()
+
     def demand(self) -> None:
         """Run it. Raises Refused with the component that failed."""
         for result in self.run():
@@ -81,11 +88,14 @@ class Preflight:
     # ------------------------------------------------------------- components
 
     def _check_mode(self) -> str:
-        if self._mode in ("canary", "live"):
-            raise Refused(REAL_MONEY.format(mode=self._mode))
+        if self._mode_name not in get_args(Mode):
+            raise BadInput(f"mode {self._mode_name}: one of {', '.join(get_args(Mode))}")
+        self.mode = cast(Mode, self._mode_name)
+        if self.mode in ("canary", "live"):
+            raise Refused(REAL_MONEY.format(mode=self.mode))
         if self._broker_name != "sim":
             raise Refused(f"broker {self._broker_name}: only `sim` has an adapter in this program; run --broker sim")
-        return f"{self._mode}, {'orders are not sent' if self._mode == 'shadow' else 'simulated fills'}"
+        return f"{self.mode}, {'orders are not sent' if self.mode == 'shadow' else 'simulated fills'}"
 
     def _check_bundle(self) -> str:
         self.recipe = self._load()
@@ -110,7 +120,7 @@ class Preflight:
         return f"{len(names)} features, kernel {model.papers.kernel_version}"
 
     def _check_account(self) -> str:
-        if self._mode == "shadow":
+        if self.mode == "shadow":
             self.kept = None
             return "shadow: a fresh account that nothing moves"
         self.kept = self.desk.kept(int(self._rules["capital_cents"][0]))
@@ -146,7 +156,7 @@ class Preflight:
 
     def _check_position(self) -> str:
         lane = self.recipe.lane
-        if self._mode == "shadow":
+        if self.mode == "shadow":
             self.broker = NoBroker()
         else:
             goes_on = self.kept is not None and not self.kept.complete and self.kept.session == self.feed.session.date

@@ -51,6 +51,10 @@ class ReplayReport:
         """The document of `scalper replay --json`."""
         return {name: getattr(self, name) for name in self.__slots__}
 
+    def summary(self) -> dict[str, Any]:
+        """What the gate's evidence keeps: session, bars, decisions, trades, differences."""
+        return {name: getattr(self, name) for name in ("session", "bars", "decisions", "trades", "differences")}
+
     def text(self) -> str:
         """One line for a person."""
         return (

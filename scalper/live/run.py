@@ -15,20 +15,20 @@ from scalper.live.desk import write_json
 from scalper.live.executor import Executor
 from scalper.live.journal import Journal, journal_path
 from scalper.live.preflight import Preflight, Result
-from scalper.live.protocols import Mode
 from scalper.live.report import SessionReport
 from scalper.settings import Home
 
 
 def run_bundle(
-    bundle: Path, home: Home, *, mode: Mode, broker: str = "sim", feed: str = "replay:last", pace: float = 0, lake: Lake
+    bundle: Path, home: Home, *, mode: str, broker: str = "sim", feed: str = "replay:last", pace: float = 0, lake: Lake
 ) -> SessionReport:
-    """Run one session on a bundle; see run_recipe. Raises Refused if the bundle does not verify."""
-    return run_recipe(lambda: _verified(bundle), home, mode=mode, broker=broker, feed=feed, pace=pace, lake=lake)
+    """Run one session on a bundle; see run_session. Raises Refused if the bundle does not verify or is a NO-GO."""
+    checks = Preflight(lambda: _verified(bundle), home, mode=mode, broker=broker, feed=feed, pace=pace, lake=lake)
+    return run_session(checks, home, bundle=bundle.name)
 
 
 def preflight_bundle(
-    bundle: Path, home: Home, *, mode: Mode, broker: str = "sim", feed: str = "replay:last", lake: Lake
+    bundle: Path, home: Home, *, mode: str, broker: str = "sim", feed: str = "replay:last", lake: Lake
 ) -> list[Result]:
     """Every component of a run on this bundle by name, without running it."""
     checks = Preflight(lambda: _verified(bundle), home, mode=mode, broker=broker, feed=feed, pace=0, lake=lake)
@@ -41,18 +41,15 @@ def _verified(bundle: Path) -> Recipe:
     return load_recipe(bundle)
 
 
-def run_recipe(
-    load: Callable[[], Recipe], home: Home, *, mode: Mode, broker: str, feed: str, pace: float, lake: Lake
-) -> SessionReport:
-    """Preflight what `load` gives, then trade one session with it, alone on its lane.
+def run_session(checks: Preflight, home: Home, *, bundle: str) -> SessionReport:
+    """Make the preflight, then trade one session with what it opened, alone on its lane.
 
     SIGINT and SIGTERM end the session at the next bar, flat and reported. The report is written beside the journal.
     Raises Refused when a component fails, when the lane is run already, or for modes of real money.
     """
-    checks = Preflight(load, home, mode=mode, broker=broker, feed=feed, pace=pace, lake=lake)
-    checks.demand()
+    checks.open()
     with checks.desk.occupied():
-        checks.demand()  # again with the lane to ourselves: the account may have moved meanwhile
+        checks.demand()
         path, _ = journal_path(home, checks.recipe.lane.name, checks.feed.session.date)
         with Journal(path) as journal, _signals() as stop:
             journal.write("preflight", {"results": [result.as_dict() for result in checks.results]})
@@ -60,7 +57,8 @@ def run_recipe(
                 checks.recipe,
                 checks.broker,
                 checks.feed,
-                mode=mode,
+                mode=checks.mode,
+                bundle=bundle,
                 journal=journal,
                 desk=checks.desk,
                 kept=checks.kept,

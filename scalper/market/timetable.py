@@ -51,7 +51,8 @@ def timetable(
     row = np.zeros(1, TIMETABLE)
     end = min(session.ny(flat.hour, flat.minute), session.next_stop_ns - before_stop_min * MINUTE_NS)
     row["open_ns"], row["close_ns"] = session.open_ns, session.close_ns
-    row["regular_open_ns"], row["regular_close_ns"] = session.regular_open_ns, session.regular_close_ns
+    row["regular_open_ns"] = session.ny(9, 30)  # not clipped to an early close: the features read the clock off it
+    row["regular_close_ns"] = session.regular_close_ns
     row["trade_from_ns"] = session.regular_open_ns if regular_only else session.open_ns
     row["trade_to_ns"] = session.regular_close_ns if regular_only else session.close_ns
     row["flat_ns"] = end

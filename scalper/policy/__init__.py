@@ -1,6 +1,7 @@
 """Policy and risk: from a prediction to a decision, with the gate that had the last word.
 
-Here: the compiled step, its records, and the rules of a lane in its units. Not here: how an order fills (simulate/, live/).
+Here: the compiled step, its records, and the rules of a lane in its units. Not here: how an order fills (simulate/,
+live/).
 """
 
 from scalper.policy.records import ACCOUNT, DECISION, FILL, PREDICTION, RULES, TRADE, Action, Gate, Reason, Role

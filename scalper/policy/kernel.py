@@ -104,7 +104,7 @@ def on_fill(a, r, fill, trade):
 
 @kernel
 def _mark(a, r, bar, t):
-    """Equity at this close, the peaks, and the range of the last completed minute."""
+    """Equity at this close, the peaks, the range of the last completed minute, and whether reversals left theirs."""
     a.equity_cents = a.cash_cents
     if a.side != 0:
         exit_cost = r.slippage_ticks * r.tick_cents + r.commission_cents
@@ -114,6 +114,8 @@ def _mark(a, r, bar, t):
     a.peak_cents = max(a.peak_cents, a.equity_cents)
     if bar.carried == 0:
         a.traded_ns = bar.ts_ns + t.interval_ns
+    if not a.reversal_low <= bar.close <= a.reversal_high:
+        a.reversals = 0
     length = max(t.interval_ns, MINUTE_NS)
     minute = bar.ts_ns // length
     if minute != a.minute:
@@ -213,7 +215,7 @@ def _time_gate(a, r, bar, t, d, close_ns, reversing):
     lost = 1 if reversing and a.equity_cents < a.cash_cents + r.commission_cents * a.contracts else 0
     if close_ns < a.pause_until_ns or (lost != 0 and a.losses + 1 >= r.pause_losses):
         return _refuse(d, G_PAUSE, a.losses + lost, r.pause_losses)
-    if not reversing and close_ns < a.cooldown_until_ns:
+    if close_ns < a.cooldown_until_ns:
         return _refuse(d, G_COOLDOWN, (close_ns - a.cooldown_until_ns) / 1e9, 0.0)
     if a.trades >= r.max_trades:
         return _refuse(d, G_TRADES, a.trades, r.max_trades)
@@ -258,9 +260,6 @@ def _against(a, r, bar, q, t, d, side, confidence):
         _exit(d, a, R_SIGNAL, G_SIGNAL_EXIT)
         d.value, d.bound = confidence, r.exit_confidence
         return
-    inside = a.reversal_low <= bar.close <= a.reversal_high
-    if a.reversals > 0 and not inside:
-        a.reversals = 0
     n = 0
     if a.reversals >= r.max_reversals:
         _refuse(d, G_REVERSALS, a.reversals, r.max_reversals)

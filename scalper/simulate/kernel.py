@@ -1,8 +1,8 @@
 # pyright: basic
 """The simulated broker and the loop of a session: bar, fills, decision, order.
 
-`advance` and `submit` are the broker; replay and paper trading call the very same two. SPEC 7: a decision at the close of
-bar t fills at the next traded open plus slippage; stop and target in one bar: the stop; a stop fills at the worse of
+`advance` and `submit` are the broker; replay and paper trading call the very same two. SPEC 7: a decision at the close
+of bar t fills at the next traded open plus slippage; stop and target in one bar: the stop; a stop fills at the worse of
 stop and open, plus slippage; a target is a limit order without slippage.
 """
 
@@ -112,8 +112,9 @@ def _orders(b, m, bar, fills):
 
 @kernel
 def advance(b, m, bar, t, fills):
-    """Let a bar happen to the book; returns the number of FILL records written to `fills`. A carried bar fills nothing."""
+    """Let a bar happen to the book; returns how many FILL records it wrote. A carried bar fills nothing."""
     if bar.carried != 0:
+        b.order_wait = max(b.order_wait - 1, 0)  # latency is time, which a carried bar moves
         return 0
     n = _orders(b, m, bar, fills)
     if b.side == 0:

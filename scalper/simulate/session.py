@@ -109,8 +109,8 @@ class Simulation:
 
     def refusals(self) -> pl.DataFrame:
         """How often each gate had the last word on an entry: gate, count."""
-        gates = np.concatenate([one.decisions["gate"][one.decisions["action"] == 0] for one in self.sessions])
-        codes, counts = np.unique(gates, return_counts=True)
+        gates = [one.decisions["gate"][one.decisions["action"] == 0] for one in self.sessions]
+        codes, counts = np.unique(np.concatenate([*gates, np.empty(0, np.int64)]), return_counts=True)
         names = [Gate(code).name.lower() for code in codes]
         frame = pl.DataFrame({"gate": names, "count": counts}, schema={"gate": pl.String, "count": pl.Int64})
         return frame.sort("count", descending=True)

@@ -29,7 +29,8 @@ def digest(root: Path) -> str:
 
 def bar_line(day: str, time: str, price: float = 2000.0, *, volume: int = 10) -> str:
     """A five-minute bar of two ticks around `price`."""
-    return f"{day}, {time}, {price}, {price + 0.25}, {price - 0.25}, {price}, {volume}, 5, {volume // 2}, {volume - volume // 2}"
+    cells = (day, time, price, price + 0.25, price - 0.25, price, volume, 5, volume // 2, volume - volume // 2)
+    return ", ".join(map(str, cells))
 
 
 def bar_file(folder: Path, lines: Sequence[str], name: str = "ESH15.txt.gz", header: str = HEADER) -> Path:
@@ -43,7 +44,9 @@ def bar_file(folder: Path, lines: Sequence[str], name: str = "ESH15.txt.gz", hea
 
 def morning(count: int = 24, day: str = "2015/1/6") -> list[str]:
     """Five-minute bars from 08:30 Chicago on."""
-    return [bar_line(day, f"{8 + (30 + 5 * i) // 60:02d}:{(30 + 5 * i) % 60:02d}:00", 2000 + i / 4) for i in range(count)]
+    return [
+        bar_line(day, f"{8 + (30 + 5 * i) // 60:02d}:{(30 + 5 * i) % 60:02d}:00", 2000 + i / 4) for i in range(count)
+    ]
 
 
 def rows_of(
@@ -75,7 +78,9 @@ def rows_of(
 def as_parquet(frame: pl.DataFrame, path: Path, **columns: Any) -> Path:
     """Lake columns as a single-file Parquet that a person would bring."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    shaped = frame.select(pl.col("ts_ns").alias("timestamp"), "open", "high", "low", "close", "volume", symbol="contract")
+    shaped = frame.select(
+        pl.col("ts_ns").alias("timestamp"), "open", "high", "low", "close", "volume", symbol="contract"
+    )
     shaped.with_columns(**columns).write_parquet(path)
     return path
 

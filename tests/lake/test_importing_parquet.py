@@ -43,7 +43,10 @@ def test_chunks_cut_sessions_without_a_trace(tmp_path: Path, monkeypatch: pytest
         pl.col("timestamp").cast(pl.Datetime("ns", "UTC")),
         pl.col("timestamp").cast(pl.Datetime("ns", "UTC")).dt.cast_time_unit("us"),
         pl.col("timestamp").cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone("America/Chicago"),
-        pl.col("timestamp").cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone("America/Chicago").dt.replace_time_zone(None),
+        pl.col("timestamp")
+        .cast(pl.Datetime("ns", "UTC"))
+        .dt.convert_time_zone("America/Chicago")
+        .dt.replace_time_zone(None),
     ],
 )
 def test_stamps_of_every_kind(tmp_path: Path, stamp: pl.Expr) -> None:
@@ -119,7 +122,7 @@ def test_bad_parquet_is_refused_by_row_or_column(tmp_path: Path, columns: dict[s
 def test_unsorted_across_chunks_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "ROWS", 70)
     path = as_parquet(pl.concat([ROWS[:140], ROWS[139:]]), tmp_path / "mes.parquet")
-    with pytest.raises(BadInput, match="row 141: stamp .* is there twice"):
+    with pytest.raises(BadInput, match=r"row 141: stamp .* is there twice"):
         import_files(Lake(tmp_path / "lake"), [path], symbol="MES", interval="1m")
 
 
@@ -135,7 +138,7 @@ def test_files_that_are_not_such_parquet(tmp_path: Path) -> None:
         (broken, "cannot be read as Parquet"),
         (missing, "no column timestamp, symbol"),
         (empty, "holds no rows"),
-        (unclear, "interval of its rows is not clear"),
+        (unclear, "the interval of its rows is not clear"),
     ):
         with pytest.raises(BadInput, match=f"{path.name}: {message}"):
             import_files(lake, [path], symbol="MES")

@@ -123,7 +123,9 @@ def test_other_values_for_a_bar_that_is_there_are_refused(tmp_path: Path) -> Non
     before = digest(lake.root)
     changed = morning()
     changed[3] = bar_line("2015/1/6", "08:45:00", 1990)
-    with pytest.raises(BadInput, match=r"ESH15.txt.gz: row 5: ESH15 at 2015-01-06T14:45:00Z differs .* delete the session"):
+    with pytest.raises(
+        BadInput, match=r"ESH15.txt.gz: row 5: ESH15 at 2015-01-06T14:45:00Z differs .* delete the session"
+    ):
         import_files(lake, [bar_file(tmp_path / "b", changed)], symbol="ES", interval="5m", tz=CHICAGO)
     assert digest(lake.root) == before
 
@@ -160,15 +162,24 @@ def _edit(index: int, line: str) -> Callable[[list[str]], list[str]]:
 
 
 BAD: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
-    "high below low": (_edit(4, "2015/1/6, 08:50:00, 2000, 1999, 2001, 2000, 9, 1, 4, 5"), "row 6: high and low do not"),
+    "high below low": (
+        _edit(4, "2015/1/6, 08:50:00, 2000, 1999, 2001, 2000, 9, 1, 4, 5"),
+        "row 6: high and low do not",
+    ),
     "high below close": (_edit(4, "2015/1/6, 08:50:00, 2000, 2001, 1999, 2002, 9, 1, 4, 5"), "row 6: high and low"),
     "off the grid": (_edit(7, "2015/1/6, 09:05:00, 2000.1, 2001, 1999, 2000, 9, 1, 4, 5"), "row 9: .*grid of 0.25"),
     "no number": (_edit(0, "2015/1/6, 08:30:00, n/a, 2001, 1999, 2000, 9, 1, 4, 5"), "row 2: a price is empty"),
     "infinite": (_edit(0, "2015/1/6, 08:30:00, 2000, inf, 1999, 2000, 9, 1, 4, 5"), "row 2: a price is empty"),
     "broken volume": (_edit(2, "2015/1/6, 08:40:00, 2000, 2001, 1999, 2000, 9.5, 1, 4, 5"), "row 4: volume is empty"),
-    "broken side": (_edit(2, "2015/1/6, 08:40:00, 2000, 2001, 1999, 2000, 9, 1, x, 5"), "row 4: bid_volume is no whole"),
+    "broken side": (
+        _edit(2, "2015/1/6, 08:40:00, 2000, 2001, 1999, 2000, 9, 1, x, 5"),
+        "row 4: bid_volume is no whole",
+    ),
     "negative volume": (_edit(2, "2015/1/6, 08:40:00, 2000, 2001, 1999, 2000, -9, 1, 4, 5"), "row 4: .*negative"),
-    "no date": (_edit(3, "6 January, 08:45:00, 2000, 2001, 1999, 2000, 9, 1, 4, 5"), "row 5: '6 January 08:45:00' is no stamp"),
+    "no date": (
+        _edit(3, "6 January, 08:45:00, 2000, 2001, 1999, 2000, 9, 1, 4, 5"),
+        "row 5: '6 January 08:45:00' is no stamp",
+    ),
     "short row": (_edit(3, "2015/1/6, 08:45:00, 2000"), "row 5: trades is no whole number"),
     "long row": (_edit(3, bar_line("2015/1/6", "08:45:00") + ", 1"), "not comma-separated values"),
     "repeated": (_edit(5, bar_line("2015/1/6", "08:50:00")), "row 7: stamp 2015-01-06T14:50:00Z is there twice"),
@@ -238,7 +249,10 @@ def test_what_the_command_says_must_fit_the_file(tmp_path: Path) -> None:
         ({"symbol": "NQ", "tz": CHICAGO}, "holds ESH15, not NQ"),
         ({"symbol": "YM", "tz": CHICAGO}, "unknown symbol 'YM'"),
         ({"symbol": "ES", "tz": CHICAGO, "interval": "2m"}, "--interval '2m': unknown"),
-        ({"symbol": "ES", "tz": CHICAGO, "interval": "1m"}, "at least 5m apart, so they are not 1m bars; use --interval 5m"),
+        (
+            {"symbol": "ES", "tz": CHICAGO, "interval": "1m"},
+            "at least 5m apart, so they are not 1m bars; use --interval 5m",
+        ),
         ({"symbol": "ES", "tz": CHICAGO, "interval": "1h"}, "does not start a 1h bar"),
     ):
         with pytest.raises(BadInput, match=message):
@@ -248,7 +262,7 @@ def test_what_the_command_says_must_fit_the_file(tmp_path: Path) -> None:
     assert import_files(lake, [path], symbol="ES", tz=CHICAGO).interval == "5m"
     ticks = tmp_path / "ticks.csv"
     ticks.write_text(TICKS)
-    with pytest.raises(BadInput, match="ticks.csv: holds 1s bars, .*5m; import them separately"):
+    with pytest.raises(BadInput, match=r"ticks.csv: holds 1s bars, .*5m; import them separately"):
         import_files(lake, [path, ticks], symbol="ES", tz=CHICAGO)
 
 

@@ -59,7 +59,7 @@ def test_dates_are_those_below_the_keys(tmp_path: Path) -> None:
 def test_what_is_missing_is_unavailable_and_says_what_to_do(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     for read in (lake.read, lake.metadata, lake.digest):
-        with pytest.raises(DataUnavailable, match="no bars for source import, symbol MES.*import or download"):
+        with pytest.raises(DataUnavailable, match=r"no bars for source import, symbol MES.*import or download"):
             read("bars", KEYS)
 
 
@@ -122,7 +122,9 @@ def test_views_show_the_session_files(tmp_path: Path) -> None:
     lake.write("bars", KEYS, rows_of(a_session(), count=30))
     lake.views()
     with duckdb.connect(str(tmp_path / "catalog.duckdb"), read_only=True) as catalog:
-        found = catalog.sql("SELECT symbol, contract, count(*), CAST(min(date) AS VARCHAR) FROM bars GROUP BY ALL").fetchall()
+        found = catalog.sql(
+            "SELECT symbol, contract, count(*), CAST(min(date) AS VARCHAR) FROM bars GROUP BY ALL"
+        ).fetchall()
         tables = catalog.sql("SELECT count(*) FROM duckdb_tables()").fetchall()
     assert found == [("MES", "MESZ26", 30, "2026-11-18")]
     assert tables == [(0,)]

@@ -85,7 +85,10 @@ def test_a_kill_between_renames_is_undone_by_the_next_to_open_the_lake(tmp_path:
     before = digest(tmp_path)
     repository = Path(__file__).resolve().parents[2]
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path), str(last)], cwd=repository, env=os.environ | {"PYTHONPATH": "."}, check=False
+        [sys.executable, "-c", KILLED, str(tmp_path), str(last)],
+        cwd=repository,
+        env=os.environ | {"PYTHONPATH": "."},
+        check=False,
     )
     assert killed.returncode == -9
     assert (tmp_path / STAGING / "one" / "journal.json").is_file()
