@@ -120,7 +120,7 @@ def demo(
     verdict = _run(lane, as_json)
     if verdict.verdict == "GO" and verdict.bundle is not None:
         from scalper.lake import Lake
-        from scalper.live.executor import run_bundle
+        from scalper.live import run_bundle
 
         session = run_bundle(verdict.bundle, home(), mode="paper", feed="replay:last", lake=Lake(home().lake))
         say(session.text())
@@ -169,7 +169,9 @@ def download(
         gateway, key = (server.url, server.key) if server is not None else (None, None)
         report = stages.fetch(lane, home(), wanted, gateway=gateway, key=key, progress=advance)
     found = report.as_dict()
-    _show(found, as_json, lambda: say(f"{found['bars']:,} bars of {found['sessions']} sessions, ${report.cost_usd:.2f}"))
+    _show(
+        found, as_json, lambda: say(f"{found['bars']:,} bars of {found['sessions']} sessions, ${report.cost_usd:.2f}")
+    )
 
 
 @app.command()
@@ -301,7 +303,7 @@ def live(
 ) -> None:
     """Run the executor on a bundle."""
     from scalper.lake import Lake
-    from scalper.live.executor import run_bundle
+    from scalper.live import run_bundle
     from scalper.settings import home
 
     place = home()
@@ -316,7 +318,7 @@ def _operate(document: dict[str, Any], as_json: bool) -> None:
 @app.command()
 def status(config: Config, as_json: Json = False) -> None:
     """Heartbeat, halt and account of a lane's executor."""
-    from scalper.live.supervision import status as read_status
+    from scalper.live import status as read_status
     from scalper.settings import home
 
     _operate(read_status(home(), _lane(config).name), as_json)
@@ -330,7 +332,7 @@ def halt(
     as_json: Json = False,
 ) -> None:
     """Flatten a lane's executor at its next bar and let it enter no more."""
-    from scalper.live.supervision import halt as set_halt
+    from scalper.live import halt as set_halt
     from scalper.settings import home
 
     _operate(set_halt(home(), _lane(config).name, who, why), as_json)
@@ -344,7 +346,7 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Lift a halt."""
-    from scalper.live.supervision import resume as lift_halt
+    from scalper.live import resume as lift_halt
     from scalper.settings import home
 
     _operate(lift_halt(home(), _lane(config).name, who, why), as_json)

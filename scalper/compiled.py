@@ -28,7 +28,8 @@ def source_digest(*floors: str) -> str:
     return found.hexdigest()
 
 
-cast(Any, numba.config).CACHE_DIR = str(_PACKAGE.parent / ".cache" / "numba" / source_digest(*_FLOORS)[:16])
+_CACHE = _PACKAGE.parent / ".cache" / "numba" / source_digest(*_FLOORS)[:16]
+cast(Any, numba.config).CACHE_DIR = str(_CACHE)
 
 
 def kernel[F: Callable[..., Any]](function: F) -> F:

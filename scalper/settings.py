@@ -473,7 +473,7 @@ def _override(document: dict[str, Any], dotted: str, value: object) -> None:
     """Put a value at `section.key`; an empty section is made, one that is no mapping is left for the validation."""
     *sections, key = dotted.split(".")
     for section in sections:
-        inner = document.get(section) or {}
+        inner: object = document.get(section) or {}
         if not isinstance(inner, dict):
             return
         document[section] = inner

@@ -1,4 +1,4 @@
-"""The catalogue: name, group, formula, unit and warm-up of every column, in the order in which the kernel writes them."""
+"""The catalogue: name, group, formula, unit and warm-up of every column, in the kernel's order."""
 
 from __future__ import annotations
 
@@ -87,11 +87,19 @@ def _momentum(s: FeatureSettings) -> list[Feature]:
     fast, slow, signal = s.macd
     warm = RECURSIVE * (slow + signal)
     return [
-        Feature("rsi", "momentum", f"100 gains / (gains + losses) over {s.rsi} changes (Cutler), 50 if none", "%", s.rsi + 1),
+        Feature(
+            "rsi", "momentum", f"100 gains / (gains + losses) over {s.rsi} changes (Cutler), 50 if none", "%", s.rsi + 1
+        ),
         Feature("macd", "momentum", f"EMA({fast}) - EMA({slow})", "ticks", RECURSIVE * slow, "recursive"),
         Feature("macd_signal", "momentum", f"EMA({signal}) of macd", "ticks", warm, "recursive"),
         Feature("macd_histogram", "momentum", "macd - macd_signal", "ticks", warm, "recursive"),
-        Feature("stochastic", "momentum", f"100 (close - low) / (high - low) over {s.stochastic}, 50 if flat", "%", s.stochastic),
+        Feature(
+            "stochastic",
+            "momentum",
+            f"100 (close - low) / (high - low) over {s.stochastic}, 50 if flat",
+            "%",
+            s.stochastic,
+        ),
         Feature("stochastic_3", "momentum", "mean of the last 3 stochastic", "%", s.stochastic + 3),
     ]
 
@@ -125,7 +133,9 @@ def _higher(s: FeatureSettings, bar_ns: int) -> list[Feature]:
         text = f"of the last completed {name} bars"
         rows += [
             Feature(f"trend_{name}", "higher", f"newest close - mean of {kernel.TREND} closes {text}", "ticks", warm),
-            Feature(f"momentum_{name}", "higher", f"newest close - close {kernel.MOMENTUM} before, {text}", "ticks", warm),
+            Feature(
+                f"momentum_{name}", "higher", f"newest close - close {kernel.MOMENTUM} before, {text}", "ticks", warm
+            ),
             Feature(f"range_{name}", "higher", f"mean true range of {kernel.TREND} {text}", "ticks", warm),
         ]
     return rows
@@ -176,9 +186,9 @@ def params(settings: FeatureSettings, bar_ns: int, session_ns: int = 82_800_000_
     columns = (*catalogue(settings, bar_ns), volatility)
     quarter = session_ns // bar_ns // 4
     for feature in columns:
-        if feature.kind == "finite" and feature.group != "higher" and feature is not volatility:
-            if feature.warm_up > kernel.RING - 2:
-                raise BadInput(f"features: {feature.name} looks {feature.warm_up} bars back; at most {kernel.RING - 2}")
+        in_ring = feature.kind == "finite" and feature.group != "higher" and feature is not volatility
+        if in_ring and feature.warm_up > kernel.RING - 2:
+            raise BadInput(f"features: {feature.name} looks {feature.warm_up} bars back; at most {kernel.RING - 2}")
         if feature.warm_up > quarter:
             raise BadInput(
                 f"features: {feature.name} needs {feature.warm_up} bars to warm up, more than a quarter of a session "

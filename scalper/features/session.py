@@ -1,4 +1,4 @@
-"""Drivers of the kernel: a whole session at once, or bar by bar; and the context that one session leaves to the next."""
+"""Drivers of the kernel: a session at once or bar by bar, and the context that one session leaves to the next."""
 
 from __future__ import annotations
 

@@ -45,8 +45,8 @@ def write_bundle(
 
     root: <home>/state/bundles/<lane>; `report` writes the page of the verdict to the path it is given. The same inputs
     give the same digest; a bundle that is there already is left as it is. Raises Refused if the model is not of this
-    lane and kernel, if the verdict is not that of its checks, if a digest is missing, or if the folder is there and does
-    not verify.
+    lane and kernel, if the verdict is not that of its checks, if a digest is missing, or if the folder is there and
+    does not verify.
     """
     lane = evidence.lane
     _model(lane, recipe.model.content)

@@ -68,6 +68,11 @@ def log_walk_forward(
     return parent
 
 
+def prepare(home: Home, lane: str) -> None:
+    """Import MLflow and make its tables: seconds in a new home. May run in a thread beside the training."""
+    _client(home, lane)
+
+
 def _client(home: Home, lane: str) -> tuple[MlflowClient, str]:
     """A client of the database below `home`, and the lane's experiment, made once."""
     # MLflow would otherwise report its use to its makers

@@ -41,7 +41,7 @@ def write_json(path: Path, document: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.write_text(json.dumps(document, indent=1, sort_keys=True, default=str) + "\n")
-    os.replace(fresh, path)
+    fresh.replace(path)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -100,9 +100,8 @@ def fit(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> dict[str, Any]:
     Writes model.onnx and model.json into `folder`.
     """
     data = data_digest(lake, lane, (*fold.train, *fold.calibrate))
-    wanted = hashlib.sha256(
-        f"{data} {lane.digest('model', 'features', 'labels', 'name')} {source_digest('features', 'labels', 'learn')}".encode()
-    ).hexdigest()
+    config, code = lane.digest("model", "features", "labels", "name"), source_digest("features", "labels", "learn")
+    wanted = hashlib.sha256(f"{data} {config} {code}".encode()).hexdigest()
     record = read_json(folder / "model.json")
     if record.get("input") == wanted and (folder / "model.onnx").exists():
         return record | {"skipped": True}
@@ -121,7 +120,7 @@ def fit(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     fresh = folder / f".model.onnx.{os.getpid()}"
     fresh.write_bytes(trained.onnx)
-    os.replace(fresh, folder / "model.onnx")
+    fresh.replace(folder / "model.onnx")
     papers = trained.papers
     record = {"fold": fold.name, "input": wanted, "data": data, "prior": papers.priors, "rows": sum(papers.counts)}
     record |= {"parity": trained.parity, "best_round": papers.rounds, "curves": trained.curves}

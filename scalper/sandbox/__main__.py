@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import threading
+from collections.abc import Callable
 from datetime import date
+from types import FrameType
 
 from scalper.sandbox.databento import DatabentoServer
 from scalper.sandbox.market import SimulatedMarket
+
+
+def _setter(stop: threading.Event) -> Callable[[int, FrameType | None], None]:
+    return lambda _number, _frame: stop.set()
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -21,15 +28,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--end", type=date.fromisoformat, required=True, help="last session, YYYY-MM-DD")
     args = parser.parse_args(argv)
     market = SimulatedMarket(args.symbol, args.seed, args.edge, start=args.start, end=args.end)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _setter(stop))
     with DatabentoServer(market, port=args.port) as server:
         print(
             f"url {server.url}\nkey {server.key}\n{len(market.sessions)} sessions of {market.symbol}, {market.source}"
         )
         print("Ctrl-C ends it", flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            return 0
+        stop.wait()
     return 0
 
 

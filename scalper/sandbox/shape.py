@@ -49,8 +49,8 @@ class MarketShape:
     steps_night: int = 2
 
     # impulses: a minute that moves and trades heavily (its footprint), there for every edge
-    impulses: float = 27.0  # a full regular session
-    impulse_gap_min: float = 11.0  # least time between two starts: longer than the aftermath, so that they rarely blur
+    impulses: float = 34.0  # a full regular session
+    impulse_gap_min: float = 9.0  # least time between two starts: longer than the aftermath, so that they rarely blur
     impulse_first_min: int = 5  # none earlier after the regular open
     impulse_quiet_end_min: int = 50  # none later before the regular close
     impulse_volume: float = 4.0  # times the minute's usual volume
@@ -61,9 +61,9 @@ class MarketShape:
     impulse_calm: float = 0.15  # variance of the rest of the minute, times the usual
 
     # aftermath: the planted edge, nothing at edge 0
-    aftermath_ticks: float = 14.0  # expected drift at edge 1, in the footprint's direction
-    aftermath_s: int = 600
-    aftermath_fade_s: float = 400.0  # weight exp(-t / fade): front-loaded
+    aftermath_ticks: float = 13.0  # expected drift at edge 1, in the footprint's direction
+    aftermath_s: int = 480
+    aftermath_fade_s: float = 320.0  # weight exp(-t / fade): front-loaded
 
     # decoys, a full regular session
     decoys_volume: float = 20.0  # minutes of heavy volume without a move

@@ -218,7 +218,7 @@ def test_a_stream_that_ends_early_is_fetched_again(
     assert waits == [1, 2]
     assert troubled.asked == 4
     assert report.as_dict()["rows_kept"] == 2760
-    assert not [path for path in (tmp_path / "raw").rglob(".*")]
+    assert not list((tmp_path / "raw").rglob(".*"))
 
 
 def test_it_gives_up_in_words_and_the_next_run_goes_on(

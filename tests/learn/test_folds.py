@@ -27,7 +27,7 @@ def check(days: tuple[date, ...], settings: FoldSettings, made: Folds) -> None:
     place = {day: index for index, day in enumerate(days)}
     for fold in made.all():
         windows = list(fold.windows().values())
-        assert [name for name in fold.windows()] == ["train", "calibrate", "search", "test"][: len(windows)]
+        assert list(fold.windows()) == ["train", "calibrate", "search", "test"][: len(windows)]
         for window in windows:
             positions = [place[day] for day in window]
             assert positions == list(range(positions[0], positions[-1] + 1))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalper.learn.scores import (
-    directional_accuracy,
     direction_calibration_error,
+    directional_accuracy,
     expected_calibration_error,
     log_loss,
     reliability,

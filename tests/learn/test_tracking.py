@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from scalper.learn import Dataset, Model, Trained
-from scalper.learn.tracking import log_walk_forward
+from scalper.learn.tracking import log_walk_forward, prepare
 from scalper.settings import Home
 
 FOLDS = pl.DataFrame(
@@ -35,6 +35,8 @@ def logged(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> tuple[
     """One whole run, then two more at once from two threads."""
     home = Home(root=tmp_path_factory.mktemp("home"))
     curves = {"1": trained.curves}
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: prepare(home, "toy"), range(2)))
     run = log_walk_forward(
         home,
         "toy",

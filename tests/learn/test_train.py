@@ -123,7 +123,7 @@ def test_rows_that_cannot_be_learnt_from_are_refused(run: Run, fit_rows: Dataset
         run(replace(fit_rows, label=np.full(len(fit_rows), -1, np.int8)), later_rows)
     x = fit_rows.x.copy()
     x[100, 5] = np.inf
-    with pytest.raises(BadInput, match="feature_5 is infinite at ts_ns .* of session 2026-01-06"):
+    with pytest.raises(BadInput, match=r"feature_5 is infinite at ts_ns .* of session 2026-01-06"):
         run(replace(fit_rows, x=x), later_rows)
     with pytest.raises(BadInput, match="not those of the dataset"):
         run(fit_rows, later_rows, names=fit_rows.names[::-1])

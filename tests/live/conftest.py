@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,9 +121,3 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         kernel_version=VERSION,
     )
     return World(lake, short, Recipe(lane, Model.load(trained.onnx), Choice(0.40, 1.5, 1.5)), market.sessions)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A home of its own."""
-    return tmp_path

@@ -15,11 +15,21 @@ import numpy as np
 import pytest
 
 from scalper import clock
-from scalper.errors import BadInput, Refused
+from scalper.errors import BadInput, Refused, ScalperError, VendorBusy
 from scalper.lake import Lake
 from scalper.learn.recipe import session_input
 from scalper.learn.session import prepare
-from scalper.live import Preflight, SessionReport, halt, read_journal, resume, run_session, status
+from scalper.live import (
+    Preflight,
+    SessionReport,
+    halt,
+    preflight_bundle,
+    read_journal,
+    resume,
+    run_bundle,
+    run_session,
+    status,
+)
 from scalper.live.desk import Desk
 from scalper.live.preflight import COMPONENTS
 from scalper.settings import Home
@@ -256,7 +266,7 @@ def test_a_killed_session_goes_on_where_it_was(world: World, home: Home, tmp_pat
     with subprocess.Popen(command, cwd=REPOSITORY) as worker:
         desk = Desk(home, "tiny")
         began = clock.monotonic()
-        while clock.monotonic() - began < 60 and worker.poll() is None:
+        while clock.monotonic() - began < 120 and worker.poll() is None:
             account = status(home, "tiny")["account"]
             if account and account["side"] != 0:
                 break
@@ -284,6 +294,49 @@ def test_a_killed_session_goes_on_where_it_was(world: World, home: Home, tmp_pat
     assert [one["equity_cents"] for one in decided] == expected.decisions["equity_cents"].tolist()
     trades = {one["entry_ns"]: one["net_cents"] for one in kinds(before, "trade") + kinds(after, "trade")}
     assert list(trades.values()) == expected.trades["net_cents"].tolist()
+
+
+def test_an_error_is_journaled_frees_the_lane_and_can_be_gone_on_from(world: World, home: Home) -> None:
+    at = entry_bar(world)
+
+    class Breaking(Preflight):
+        def demand(self) -> None:
+            super().demand()
+            feed = self.feed
+
+            class Feed:
+                session, contract, context = feed.session, feed.contract, feed.context
+
+                def __iter__(self) -> Iterator[np.ndarray]:
+                    for index, bar in enumerate(feed):
+                        if index > at:
+                            raise VendorBusy("the line is dead")
+                        yield bar
+
+            self.feed = Feed()  # type: ignore[assignment]
+
+    checks = Breaking(
+        lambda: world.recipe, home, mode="paper", broker="sim", feed="replay:last", pace=0.0, lake=world.short
+    )
+    with pytest.raises(VendorBusy):
+        run_session(checks, home, bundle="tests")
+    last = read_journal(journals(home)[0])[-1]
+    assert (last["kind"], last["clean"], last["why"]) == ("stop", False, "VendorBusy: the line is dead")
+    seen = status(home, "tiny")
+    assert (seen["pid"], seen["account"]["complete"], abs(seen["account"]["side"])) == (None, False, 1)
+
+    halt(home, "tiny", "ann", "dead line")  # with a position open the lane starts, to close it
+    report = paper(world, home)
+    trades = kinds(read_journal(journals(home)[-1]), "trade")
+    assert [one["reason"] for one in trades] == ["limit"]
+    assert (report.trades, status(home, "tiny")["account"]["side"]) == (1, 0)
+
+
+def test_what_is_no_bundle_is_refused(world: World, home: Home, tmp_path: Path) -> None:
+    with pytest.raises(ScalperError, match="nowhere"):
+        run_bundle(tmp_path / "nowhere", home, mode="paper", lake=world.short)
+    results = preflight_bundle(tmp_path / "nowhere", home, mode="paper", lake=world.short)
+    assert [one.id for one in results if one.passed] == ["mode"]
 
 
 def test_a_stopped_session_ends_flat_and_reported(world: World, home: Home) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import subprocess
 import sys
 import urllib.error
@@ -253,12 +252,15 @@ def test_the_command_line_serves_until_interrupted() -> None:
     command = [sys.executable, "-m", "scalper.sandbox", "--start", "2025-03-10", "--end", "2025-03-11", "--edge", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
         assert process.stdout is not None
-        url, key, what = (process.stdout.readline().strip() for _ in range(3))
-        api = MetadataHttpAPI(key.removeprefix("key "), url.removeprefix("url "))
-        assert api.list_datasets() == ["GLBX.MDP3"]
-        assert what == "MES sandbox-7-0, 2 sessions"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        try:
+            url, key, what = (process.stdout.readline().strip() for _ in range(3))
+            api = MetadataHttpAPI(key.removeprefix("key "), url.removeprefix("url "))
+            assert api.list_datasets() == ["GLBX.MDP3"]
+            assert what == "2 sessions of MES, sandbox-7-0"
+            process.terminate()
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
 
 
 def test_bad_servers(server: DatabentoServer, roll_market: SimulatedMarket) -> None:

@@ -1,0 +1,34 @@
+"""The stages of a lane, in order, as plain functions: the command line and the Dagster assets call the same ones.
+
+Every stage skips what it has done before with the same inputs and leaves no half file: a run that was cut off is
+resumed by running it again. Not here: arithmetic (the floors below) and what runs when (pipelines/).
+"""
+
+from scalper.lane.bars import bars, check, fetch, quality, usable
+from scalper.lane.learning import folds, learnable, models, search
+from scalper.lane.rows import features, labels
+from scalper.lane.simulation import simulation
+from scalper.lane.stage import StageReport, calendar
+from scalper.lane.verdict import audit, gate, replay, run, track
+
+__all__ = [
+    "StageReport",
+    "audit",
+    "bars",
+    "calendar",
+    "check",
+    "features",
+    "fetch",
+    "folds",
+    "gate",
+    "labels",
+    "learnable",
+    "models",
+    "quality",
+    "replay",
+    "run",
+    "search",
+    "simulation",
+    "track",
+    "usable",
+]

@@ -1,0 +1,71 @@
+"""Folds, models and search: what each fold learns from windows that end before its test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from scalper import clock
+from scalper.lake import Lake
+from scalper.lane.stage import Progress, StageReport, bar, calendar, ledger_path, models_root
+from scalper.learn import walkforward as walking
+from scalper.learn.folds import Fold, Folds, walk_forward
+from scalper.settings import Home, Lane
+
+
+def learnable(lane: Lane, home: Home) -> list[date]:
+    """The sessions that have features and labels."""
+    lake, keys = Lake(home.lake), {"lane": lane.name}
+    return sorted(set(lake.dates("features", keys)) & set(lake.dates("labels", keys)))
+
+
+def folds(lane: Lane, home: Home) -> Folds:
+    """The walk-forward folds over the sessions that can be learned from."""
+    return walk_forward(learnable(lane, home), lane.folds)
+
+
+def _named(found: Folds, names: Sequence[str] | None) -> list[Fold]:
+    """The folds of these names that exist; a fold that fell away for missing sessions is left out."""
+    return [fold for fold in found.all() if names is None or fold.name in names]
+
+
+def models(
+    lane: Lane, home: Home, names: Sequence[str] | None = None, *, progress: Progress | None = None
+) -> StageReport:
+    """Train, calibrate and export one model a fold; every export is compared with XGBoost."""
+    started = clock.monotonic()
+    lake, chosen = Lake(home.lake), _named(folds(lane, home), names)
+    records: list[dict[str, Any]] = []
+    with bar(f"{lane.name}: models", progress) as advance:
+        for index, fold in enumerate(chosen, 1):
+            records.append(walking.fit(lane, lake, fold, models_root(lane, home) / fold.name))
+            advance(index, len(chosen))
+    columns = ("fold", "rows", "best_round", "parity", "seconds")
+    table = pl.DataFrame([{key: one[key] for key in columns} for one in records])
+    skipped = sum(bool(one["skipped"]) for one in records)
+    rows = sum(int(one["rows"]) for one in records)
+    return StageReport("models", rows, len(records) - skipped, skipped, clock.monotonic() - started, {}, table)
+
+
+def search(
+    lane: Lane, home: Home, names: Sequence[str] | None = None, *, progress: Progress | None = None
+) -> StageReport:
+    """Search threshold, stop and target of each fold on its own search window."""
+    started = clock.monotonic()
+    lake, chosen = Lake(home.lake), _named(folds(lane, home), names)
+    sessions = walking.Sessions(lane, lake, calendar(lane))
+    records: list[dict[str, Any]] = []
+    with bar(f"{lane.name}: search", progress) as advance:
+        for index, fold in enumerate(chosen, 1):
+            folder = models_root(lane, home) / fold.name
+            found = walking.choose(lane, sessions, fold, folder, ledger_path(lane, home))
+            records.append({"fold": fold.name, "score": found["score"], **found["choice"], "skipped": found["skipped"]})
+            advance(index, len(chosen))
+    skipped = sum(bool(one["skipped"]) for one in records)
+    trials = (len(records) - skipped) * lane.search.trials
+    detail = {"trials": trials, "ledger": str(ledger_path(lane, home))}
+    seconds = clock.monotonic() - started
+    return StageReport("search", trials, len(records) - skipped, skipped, seconds, detail, pl.DataFrame(records))

@@ -1,0 +1,118 @@
+"""Features and labels: one file a session each, made where the inputs have changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from scalper import clock
+from scalper import features as feature_floor
+from scalper.compiled import source_digest
+from scalper.errors import DataUnavailable
+from scalper.lake import Lake, bar_keys
+from scalper.lane.bars import usable
+from scalper.lane.stage import Progress, StageReport, bar, calendar
+from scalper.learn.session import Prepared, labels_of, prepare
+from scalper.market import Session
+from scalper.settings import Home, Lane
+
+
+def features(
+    lane: Lane, home: Home, days: Sequence[date] | None = None, *, progress: Progress | None = None
+) -> StageReport:
+    """Write the feature rows of each usable session: traded, in the lane's hours, warm."""
+    names = [one.name for one in feature_floor.catalogue(lane.features, lane.interval_ns)]
+    feature_floor.params(lane.features, lane.interval_ns)
+
+    def make(ready: Prepared) -> pl.DataFrame:
+        rows = ready.rows
+        columns = {name: ready.block.x[rows, index] for index, name in enumerate(names)}
+        volatility = ready.block.volatility[rows].astype(np.float32)
+        return pl.DataFrame({"ts_ns": ready.bars["ts_ns"][rows], **columns, "volatility_ticks": volatility})
+
+    config = lane.digest("features", "interval", "hours", "roll", "symbol")
+    code = source_digest("market", "features")
+    return _session_files(lane, home, "features", days, f"{config} {code}", make, progress)
+
+
+def labels(
+    lane: Lane, home: Home, days: Sequence[date] | None = None, *, progress: Progress | None = None
+) -> StageReport:
+    """Write the label of every feature row of each usable session."""
+
+    def make(ready: Prepared) -> pl.DataFrame:
+        label, move, end_ns = labels_of(lane, ready)
+        rows = ready.rows
+        return pl.DataFrame(
+            {
+                "ts_ns": ready.bars["ts_ns"][rows],
+                "label": label[rows],
+                "move_ticks": move[rows].astype(np.float32),
+                "end_ns": end_ns[rows],
+            }
+        )
+
+    config = lane.digest("features", "interval", "hours", "roll", "symbol", "labels", "policy")
+    code = source_digest("market", "features", "labels")
+    return _session_files(lane, home, "labels", days, f"{config} {code}", make, progress)
+
+
+def _session_files(
+    lane: Lane,
+    home: Home,
+    kind: str,
+    days: Sequence[date] | None,
+    recipe: str,
+    make: Callable[[Prepared], pl.DataFrame],
+    given: Progress | None,
+) -> StageReport:
+    """Make one file a session from its prepared bars, where the inputs have changed since the last time."""
+    started = clock.monotonic()
+    lake, every = Lake(home.lake), calendar(lane)
+    before = dict(zip([one.date for one in every[1:]], every, strict=False))
+    wanted = set(days) if days is not None else None
+    todo = [one for one in usable(lane, home) if wanted is None or one.date in wanted]
+    rows = done = skipped = flat = 0
+    last: pl.DataFrame | None = None
+    with bar(f"{lane.name}: {kind}", given) as advance:
+        for index, one in enumerate(todo, 1):
+            keys = {"lane": lane.name, "date": one.date.isoformat()}
+            stamp = _input_digest(lane, lake, one, before.get(one.date), recipe)
+            if lake.exists(kind, keys) and lake.metadata(kind, keys).get("scalper.input") == stamp:
+                skipped += 1
+            else:
+                try:
+                    last = make(prepare(lake, lane, one, before.get(one.date)))
+                except DataUnavailable:  # no bars of the contract that the roll rule holds: the session is flat
+                    flat += 1
+                    lake.path(kind, keys).unlink(missing_ok=True)
+                else:
+                    lake.write(kind, keys, last, {"scalper.input": stamp})
+                    rows += last.height
+                    done += 1
+            advance(index, len(todo))
+    if days is None:
+        _forget(lake, lane, kind, {one.date for one in todo})
+    detail = {"sessions": len(todo), "without the contract": flat}
+    preview = last.tail(5) if last is not None else None
+    return StageReport(kind, rows, done, skipped, clock.monotonic() - started, detail, preview)
+
+
+def _forget(lake: Lake, lane: Lane, kind: str, keep: set[date]) -> None:
+    """Remove files of sessions that the lane no longer uses, such as newly quarantined ones."""
+    for day in lake.dates(kind, {"lane": lane.name}):
+        if day not in keep:
+            lake.path(kind, {"lane": lane.name, "date": day.isoformat()}).unlink(missing_ok=True)
+
+
+def _input_digest(lane: Lane, lake: Lake, one: Session, before: Session | None, recipe: str) -> str:
+    """SHA-256 over what a session's file is made from: its bars, those of the session before, settings and code."""
+    found = hashlib.sha256(recipe.encode())
+    for session in (before, one):
+        keys = bar_keys(lane.source_key, lane.symbol, lane.interval, session.date) if session else None
+        found.update(lake.digest("bars", keys).encode() if keys and lake.exists("bars", keys) else b"none")
+    return found.hexdigest()

@@ -1,0 +1,114 @@
+"""The out-of-sample path, the hold-out and the stress: the evidence that the gate judges."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from scalper import clock
+from scalper.compiled import source_digest
+from scalper.gate.evidence import Evidence
+from scalper.lake import Lake
+from scalper.lane.bars import quality
+from scalper.lane.learning import folds, learnable
+from scalper.lane.stage import Progress, StageReport, bar, calendar, evidence_folder, ledger_path, models_root
+from scalper.learn import walkforward as walking
+from scalper.learn.folds import Folds
+from scalper.learn.holdout import open_holdout
+from scalper.settings import Home, Lane
+from scalper.simulate import Simulation, simulate
+from scalper.simulate.metrics import summarise
+from scalper.simulate.report_figures import equity_svg
+
+
+def simulation(lane: Lane, home: Home, *, progress: Progress | None = None) -> StageReport:
+    """Run the out-of-sample path, the hold-out and the stress; the evidence for the gate is saved."""
+    started = clock.monotonic()
+    found, root, lake = folds(lane, home), models_root(lane, home), Lake(home.lake)
+    sessions = walking.Sessions(lane, lake, calendar(lane), keep=8)
+    with bar(f"{lane.name}: simulation", progress) as advance:
+        path = walking.walk(lane, sessions, [(fold.number, root / fold.name, fold.test) for fold in found.folds])
+        advance(1, 3)
+        result = simulate(lane, path.inputs)
+        shocks = walking.stress(lane, sessions, path)
+        advance(2, 3)
+        opening, after = _holdout(lane, home, lake, sessions, found)
+        advance(3, 3)
+    report = quality(lane, home)
+    evidence = Evidence(
+        lane=lane,
+        folds=walking.fold_table(found.folds, result, root, path.scored),
+        daily=result.daily(),
+        trades=result.trades(),
+        equity=result.equity(),
+        refusals=result.refusals(),
+        scored=path.scored,
+        holdout_daily=after.daily(),
+        holdout_trades=after.trades(),
+        holdout=opening,
+        stress=shocks,
+        quality={
+            "sessions": len(report.coverage),
+            "quarantined": {day.isoformat(): why for day, why in report.quarantined.items()},
+            "coverage": float(np.mean([report.coverage[day] for day in learnable(lane, home)])),
+            "used_quarantined": len(set(learnable(lane, home)) & set(report.quarantined)),
+        },
+        account={
+            "review": int(result.account["review"][0] or after.account["review"][0]),
+            "kill": int(result.account["kill"][0] or after.account["kill"][0]),
+            "late": sum(one.late for one in (*result.sessions, *after.sessions)),
+            "sessions": len(result.sessions) + len(after.sessions),
+        },
+        parity={"onnx": max(walking.read_json(root / fold.name / "model.json")["parity"] for fold in found.all())},
+        digests=_digests(lane, home, lake, found),
+    )
+    evidence.save(evidence_folder(lane, home))
+    metrics = summarise(evidence.daily, evidence.trades, evidence.equity, lane.risk.capital)
+    detail = {"net": metrics.net, "sharpe": metrics.sharpe, "trades": metrics.trades, "stress": shocks}
+    table = evidence.folds
+    return StageReport(
+        "simulation",
+        evidence.equity.height,
+        len(path.inputs),
+        0,
+        clock.monotonic() - started,
+        detail,
+        table,
+        equity_svg(evidence.daily),
+    )
+
+
+def _holdout(
+    lane: Lane, home: Home, lake: Lake, sessions: walking.Sessions, found: Folds
+) -> tuple[dict[str, Any], Simulation]:
+    """Open the hold-out for the final recipe, once, and run it; empty when there is none or it is refused."""
+    if not found.holdout:
+        return {"refused": "the lane keeps no hold-out (folds.holdout_sessions is 0)"}, simulate(lane, [])
+    opening = open_holdout(
+        home.state / "holdout" / f"{lane.symbol}-{lane.source_key}-{lane.interval}.jsonl",
+        found.holdout,
+        lane=lane.name,
+        recipe=walking.recipe_digest(lane),
+        data=walking.data_digest(lake, lane, found.holdout),
+        now=clock.iso(clock.now_ns()),
+    )
+    detail = {key: getattr(opening, key) for key in opening.__slots__}
+    if opening.refused is not None:
+        return detail, simulate(lane, [])
+    path = walking.walk(lane, sessions, [(0, models_root(lane, home) / found.final.name, found.holdout)])
+    return detail, simulate(lane, path.inputs)
+
+
+def _digests(lane: Lane, home: Home, lake: Lake, found: Folds) -> dict[str, str]:
+    """Digests of everything that the verdict rests on."""
+    trials = ledger_path(lane, home)
+    return {
+        "data": walking.data_digest(lake, lane, learnable(lane, home)),
+        "features": walking.kernel_version(),
+        "code": source_digest(),
+        "config": lane.digest(),
+        "recipe": walking.recipe_digest(lane),
+        "trials": hashlib.sha256(trials.read_bytes()).hexdigest() if trials.exists() else "none",
+    }

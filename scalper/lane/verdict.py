@@ -1,0 +1,185 @@
+"""The gate's stage: replay, checks, verdict, bundle and report; and the whole lane in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import polars as pl
+from pydantic import SecretStr
+
+from scalper import clock
+from scalper.errors import BadInput, DataUnavailable
+from scalper.gate.audit import audit as look_ahead
+from scalper.gate.bundle import write_bundle
+from scalper.gate.checks import evaluate
+from scalper.gate.evidence import Evidence
+from scalper.gate.verdict import Verdict, decide
+from scalper.lake import Lake
+from scalper.lane.bars import bars, check
+from scalper.lane.learning import folds, learnable, models, search
+from scalper.lane.rows import features, labels
+from scalper.lane.simulation import simulation
+from scalper.lane.stage import Progress, bar, calendar, evidence_folder, ledger_path, models_root
+from scalper.learn import ledger, tracking
+from scalper.learn import walkforward as walking
+from scalper.learn.session import prepare, tradable
+from scalper.live.replay import ReplayReport
+from scalper.live.replay import replay as replay_session
+from scalper.settings import Home, Lane
+from scalper.simulate.metrics import sharpe_bound, summarise
+from scalper.simulate.report import ReportData, write_report
+
+
+def replay(lane: Lane, home: Home, day: date | None = None) -> ReplayReport:
+    """Stream a stored session bar by bar through the live path and compare it with the simulation.
+
+    `day` None is the last session that can be learned from. The final recipe trades it.
+    """
+    days = learnable(lane, home)
+    if not days:
+        raise DataUnavailable(f"lane {lane.name}: no session has features; run the lane first")
+    chosen = day or days[-1]
+    if chosen not in days:
+        raise BadInput(f"{chosen} is no usable session of lane {lane.name}; the last one is {days[-1]}")
+    every = calendar(lane)
+    at = {one.date: index for index, one in enumerate(every)}
+    final = walking.recipe(lane, models_root(lane, home) / "final")
+    before = every[at[chosen] - 1] if at[chosen] else None
+    return replay_session(Lake(home.lake), final, every[at[chosen]], before)
+
+
+def audit(lane: Lane, home: Home) -> list[dict[str, Any]]:
+    """Whether anything of the lane sees the future: features, labels, decisions, folds; one result each.
+
+    Raises DataUnavailable when the lane was not simulated yet.
+    """
+    evidence = Evidence.load(evidence_folder(lane, home), lane)
+    found = folds(lane, home)
+    return look_ahead(Lake(home.lake), lane, found.tested(), folds=found, daily=evidence.daily)
+
+
+def gate(lane: Lane, home: Home, *, progress: Progress | None = None) -> Verdict:
+    """Judge the evidence: replay, every check, the verdict, and its bundle with the report."""
+    started = clock.monotonic()
+    lake, found = Lake(home.lake), folds(lane, home)
+    evidence = Evidence.load(evidence_folder(lane, home), lane)
+    final = walking.recipe(lane, models_root(lane, home) / found.final.name)
+    with bar(f"{lane.name}: gate", progress) as advance:
+        evidence.parity["replay"] = replay(lane, home).summary()
+        advance(1, 3)
+        checks = evaluate(evidence, lake, final, found)
+        advance(2, 3)
+        verdict = decide(checks)
+        data = _report_data(lane, home, evidence, verdict)
+        bundle = write_bundle(
+            home.state / "bundles" / lane.name,
+            recipe=final,
+            evidence=evidence,
+            verdict=verdict,
+            report=lambda path: write_report(path, data),
+        )
+        advance(3, 3)
+    return verdict.at(bundle, {"gate": clock.monotonic() - started})
+
+
+def _report_data(lane: Lane, home: Home, evidence: Evidence, verdict: Verdict) -> ReportData:
+    """What the HTML report shows of the evidence and the verdict."""
+    capital = lane.risk.capital
+    holdout = None
+    if evidence.holdout_daily.height:
+        empty = evidence.equity.clear()
+        holdout = summarise(evidence.holdout_daily, evidence.holdout_trades, empty, capital)
+    simulated = lane.source == "sandbox"
+    kind = "Simulated" if simulated else "Real"
+    minutes = {"1s": "one-second", "1m": "one-minute", "5m": "five-minute"}[lane.interval]
+    traded = "" if lane.execution.symbol == lane.symbol else f", trading {lane.execution.symbol}"
+    notes = [_edge_note(lane)] if simulated else ["Past bars cannot prove that a strategy will earn money."]
+    return ReportData(
+        lane=lane.name,
+        title=f"{kind} {lane.symbol}, {minutes} bars{traded}",
+        verdict=verdict.verdict,
+        stage=verdict.stage,
+        simulated=simulated,
+        source=lane.source_key,
+        mode=lane.simulation.mode,
+        reasons=verdict.reasons,
+        checks=[one.as_dict() for one in verdict.checks],
+        metrics=summarise(evidence.daily, evidence.trades, evidence.equity, capital),
+        sharpe_bound=sharpe_bound(evidence.daily["net"].to_numpy(), capital, lane.gate.bootstrap, lane.gate.seed),
+        daily=evidence.daily,
+        trades=evidence.trades,
+        equity=evidence.equity,
+        folds=evidence.folds,
+        refusals=evidence.refusals,
+        example=_example(lane, home, evidence),
+        holdout=holdout,
+        notes=notes,
+        digests=evidence.digests,
+    )
+
+
+def _edge_note(lane: Lane) -> str:
+    """A sentence on what a simulated market proves."""
+    if lane.sandbox.edge == 0:
+        return "This market is a martingale: nothing can beat it, and the gate must say NO."
+    return (
+        "The edge of this market was planted; it shows that the machine finds what is there, not that markets have it."
+    )
+
+
+def _example(lane: Lane, home: Home, evidence: Evidence) -> pl.DataFrame:
+    """Bars of the regular hours of the out-of-sample session with the most trades."""
+    empty = pl.DataFrame(schema={"ts_ns": pl.Int64} | dict.fromkeys(("open", "high", "low", "close"), pl.Float64))
+    if evidence.trades.is_empty():
+        return empty
+    day: date = evidence.daily.sort("trades", "session", descending=[True, False])["session"][0]
+    at = {one.date: one for one in calendar(lane)}
+    ready = prepare(Lake(home.lake), lane, at[day], None)
+    rows = ready.bars[tradable(ready.bars, ready.timetable)]
+    tick = float(lane.instrument.tick)
+    prices = {name: rows[name] * tick for name in ("open", "high", "low", "close")}
+    return pl.DataFrame({"ts_ns": rows["ts_ns"], **prices}, schema=empty.schema)
+
+
+def track(lane: Lane, home: Home, verdict: Verdict) -> None:
+    """Log the finished walk-forward in MLflow: a run a lane run, folds nested, trials as one table, the ONNX model."""
+    evidence = Evidence.load(evidence_folder(lane, home), lane)
+    root = models_root(lane, home)
+    tracking.log_walk_forward(
+        home,
+        lane.name,
+        folds=evidence.folds,
+        trials=[one for one in ledger.read(ledger_path(lane, home)) if one.get("lane") == lane.name],
+        model=(root / "final" / "model.onnx").read_bytes(),
+        params={"source": lane.source_key, "mode": lane.simulation.mode, "horizon": lane.labels.horizon},
+        metrics={one.id: float(one.value) for one in verdict.checks if isinstance(one.value, int | float)},
+        curves={
+            int(row["fold"]): walking.read_json(root / f"fold_{row['fold']:02d}" / "model.json")["curves"]
+            for row in evidence.folds.iter_rows(named=True)
+        },
+        tags={"verdict": verdict.verdict, **evidence.digests},
+    )
+
+
+def run(lane: Lane, home: Home, *, gateway: str | None = None, key: SecretStr | str | None = None) -> Verdict:
+    """The whole lane, in order; the verdict carries the seconds of every stage."""
+    seconds: dict[str, float] = {}
+
+    def timed[T](stage: str, work: Callable[[], T]) -> T:
+        started = clock.monotonic()
+        result = work()
+        seconds[stage] = round(clock.monotonic() - started, 3)
+        return result
+
+    timed("bars", lambda: bars(lane, home, gateway=gateway, key=key))
+    timed("check", lambda: check(lane, home))
+    timed("features", lambda: features(lane, home))
+    timed("labels", lambda: labels(lane, home))
+    timed("models", lambda: models(lane, home))
+    timed("search", lambda: search(lane, home))
+    timed("simulation", lambda: simulation(lane, home))
+    verdict = timed("gate", lambda: gate(lane, home))
+    timed("track", lambda: track(lane, home, verdict))
+    return verdict.at(verdict.bundle, seconds)
