@@ -6,6 +6,7 @@ it again. The last line of stdout is `verdict GO bundle PATH` or `verdict NO-GO 
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -55,10 +56,10 @@ def _parser() -> argparse.ArgumentParser:
 def _surroundings(folder: Path | None) -> None:
     """Name the homes of scalper and Dagster where the environment does not."""
     if folder is not None:
-        os.environ["SCALPER_HOME"] = str(folder.resolve())
-        os.environ["DAGSTER_HOME"] = str(folder.resolve() / ".dagster")
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ["SCALPER_HOME"] = os.environ["DAGSTER_HOME"] = str(folder.resolve())
+        shutil.copyfile(REPOSITORY / "dagster.yaml", folder / "dagster.yaml")
     os.environ.setdefault("DAGSTER_HOME", str(REPOSITORY))
-    Path(os.environ["DAGSTER_HOME"]).mkdir(parents=True, exist_ok=True)
 
 
 class Demo:

@@ -67,7 +67,8 @@ def start(subjects: Sequence[Subject], compute: Compute, rng: np.random.Generato
             later, same = joined(compute(one, one.bars[s:])), base[s:]
             wrong = np.zeros(later.shape, np.bool_)
             for k, kind in enumerate(kinds):
-                wrong[warm[k] :, k] = _moved(same[warm[k] :, k], later[warm[k] :, k], kind)
+                scale = 0.0 if np.isnan(base[:, k]).all() else float(np.nanmax(np.abs(base[:, k])))
+                wrong[warm[k] :, k] = _moved(same[warm[k] :, k], later[warm[k] :, k], kind, scale)
             # before the whole row is warm it holds nothing
             wrong &= ~np.isnan(later)
             compared += int((~np.isnan(later)).sum())
@@ -78,12 +79,11 @@ def start(subjects: Sequence[Subject], compute: Compute, rng: np.random.Generato
     return None, f"{STARTS} later starts in {len(subjects)} sessions, {compared} numbers compared"
 
 
-def _moved(same: Array, later: Array, kind: str) -> Array:
+def _moved(same: Array, later: Array, kind: str, scale: float) -> Array:
     if kind == "anchored":
         return np.zeros(same.size, np.bool_)
     if kind == "finite":
         return unequal(same, later)
-    scale = np.nanmax(np.abs(same)) if np.isfinite(same).any() else 0.0
     return ~(np.abs(same - later) <= TOLERANCE * scale)
 
 

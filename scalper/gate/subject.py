@@ -33,16 +33,10 @@ class Subject:
     bars: Array
     timetable: Array
     context: Array | None
-
-    @property
-    def columns(self) -> tuple[Feature, ...]:
-        """The lane's features, in order."""
-        return features.catalogue(self.lane.features, self.lane.interval_ns)
-
-    @property
-    def windows(self) -> Array:
-        """The kernel's parameters."""
-        return features.params(self.lane.features, self.lane.interval_ns)
+    columns: tuple[Feature, ...]
+    """The lane's features, in order."""
+    windows: Array
+    """The kernel's parameters."""
 
     def fresh(self) -> Array:
         """The state at the session's first bar."""
@@ -83,7 +77,16 @@ def subject(lake: Lake, lane: Lane, day: date) -> Subject:
     session, before = near[-1], near[-2] if len(near) > 1 else None
     loaded = bars_of(lake, lane, session)
     context = context_of(lake, lane, session, before)
-    return Subject(lane, session, loaded.contract, loaded.bars, lane.timetable(session), context)
+    return Subject(
+        lane,
+        session,
+        loaded.contract,
+        loaded.bars,
+        lane.timetable(session),
+        context,
+        features.catalogue(lane.features, lane.interval_ns),
+        features.params(lane.features, lane.interval_ns),
+    )
 
 
 def perturb(bars: Array, cut: int, kind: Kind, rng: np.random.Generator) -> Array:

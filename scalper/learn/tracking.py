@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BATCH = 900
 """Metrics in one call; MLflow takes 1,000."""
-Curves = Mapping[str, Mapping[str, Sequence[float]]]
+Curves = Mapping[Any, Mapping[str, Sequence[float]]]
 
 
 def log_walk_forward(
@@ -57,7 +57,7 @@ def log_walk_forward(
         run = client.create_run(experiment, run_name=f"fold {name}", tags=nested).info.run_id
         numbers = {key: float(value) for key, value in row.items() if _number(value) and key != "fold"}
         words = {key: value for key, value in row.items() if not _number(value) or key == "fold"}
-        _write(client, run, words, numbers, (curves or {}).get(name, {}))
+        _write(client, run, words, numbers, (curves or {}).get(row["fold"], {}))
         client.set_terminated(run)
     if trials:
         columns = list(dict.fromkeys(key for row in trials for key in row))

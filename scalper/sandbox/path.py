@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 
-import numba  # pyright: ignore[reportMissingTypeStubs]
 import numpy as np
 from numpy.typing import NDArray
 
+from scalper.compiled import kernel
 from scalper.sandbox.plan import Floats, Ints
 
 STEP_PROBABILITY = 0.6
@@ -21,7 +21,7 @@ STEP_PROBABILITY = 0.6
 FAR = 1 << 40
 
 
-@numba.njit(cache=True)  # pyright: ignore[reportUntypedFunctionDecorator, reportUnknownMemberType]
+@kernel
 def _trade(
     rng: np.random.Generator, price: int, variance: float, drift: float, least_steps: int, low: int, high: int
 ) -> tuple[int, int, int, int]:
@@ -44,7 +44,7 @@ def _trade(
     return first, top, bottom, price
 
 
-@numba.njit(cache=True)  # pyright: ignore[reportUntypedFunctionDecorator, reportUnknownMemberType]
+@kernel
 def walk(
     rng: np.random.Generator,
     price: int,

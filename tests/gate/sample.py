@@ -120,7 +120,10 @@ def make_evidence(lane: Lane) -> Evidence:
     after = make_trades(AFTER, lambda _: 0, rng)
     daily = make_daily(trades)
     folds = daily.group_by("fold", maintain_order=True).agg(
-        test_from=pl.col("session").min(), test_to=pl.col("session").max(), trades=pl.col("trades").sum(), net=pl.col("net").sum()
+        test_from=pl.col("session").min(),
+        test_to=pl.col("session").max(),
+        trades=pl.col("trades").sum(),
+        net=pl.col("net").sum(),
     )
     equity = trades.select(ts_ns=pl.col("exit_ns"), equity=1000.0 + pl.col("net").cum_sum())
     return Evidence(
@@ -133,7 +136,12 @@ def make_evidence(lane: Lane) -> Evidence:
         scored=make_scored(PATH, rng),
         holdout_daily=make_daily(after),
         holdout_trades=after,
-        holdout={"opened_at": "2026-01-02T00:00:00Z", "recipe": recipe_digest(lane), "sessions": HOLDOUT, "refused": None},
+        holdout={
+            "opened_at": "2026-01-02T00:00:00Z",
+            "recipe": recipe_digest(lane),
+            "sessions": HOLDOUT,
+            "refused": None,
+        },
         stress={"costs": 110.0, "slippage": 80.0, "latency": 60.0},
         quality={"sessions": 200, "quarantined": {"2025-02-17": ["thin"]}, "coverage": 0.998, "used_quarantined": 0},
         account={"review": 0, "kill": 0, "late": 0, "sessions": len(PATH) + HOLDOUT},
@@ -168,7 +176,9 @@ def make_recipe(lake: Lake, lane: Lane, days: list[date], **changes: Any) -> Rec
     """A small model that learned from these sessions; `changes` go into its papers."""
     every = sessions(lane.symbol, days[0], days[-1])
     names = tuple(one.name for one in features.catalogue(lane.features, lane.interval_ns))
-    parts: dict[str, list[np.ndarray]] = {key: [] for key in ("x", "label", "move", "volatility", "ts", "end", "session")}
+    parts: dict[str, list[np.ndarray]] = {
+        key: [] for key in ("x", "label", "move", "volatility", "ts", "end", "session")
+    }
     for index, one in enumerate(every):
         ready = prepare(lake, lane, one, None)
         label, move, end_ns = labels_of(lane, ready)

@@ -76,7 +76,9 @@ def test_the_lane_itself_does_not_look_ahead(subjects: list[Subject]) -> None:
 
 
 @pytest.mark.parametrize("leak", [next_close, every_997th, whole_session, centred, session_length])
-def test_a_feature_that_peeks_is_caught_with_its_column_and_time(leak: Callable[..., None], subjects: list[Subject]) -> None:
+def test_a_feature_that_peeks_is_caught_with_its_column_and_time(
+    leak: Callable[..., None], subjects: list[Subject]
+) -> None:
     results = outcome(audit_sessions(subjects, seed=1, compute=leaking(leak)))
     for name in ("features.future", "features.stream"):
         assert not results[name]["passed"], name

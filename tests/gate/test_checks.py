@@ -94,7 +94,9 @@ def bad_day(evidence: Evidence) -> None:
 
 
 def deep_fall(evidence: Evidence) -> None:
-    evidence.equity = pl.concat([evidence.equity, pl.DataFrame({"ts_ns": [evidence.equity["ts_ns"][-1] + 1], "equity": [700.0]})])
+    evidence.equity = pl.concat(
+        [evidence.equity, pl.DataFrame({"ts_ns": [evidence.equity["ts_ns"][-1] + 1], "equity": [700.0]})]
+    )
 
 
 def few_winners(evidence: Evidence) -> None:
@@ -147,7 +149,10 @@ FAILS: list[tuple[str, Change]] = [
     ("wf.folds", losing_end),
     ("wf.recent", losing_end),
     ("oos.skill", flipped),
-    ("oos.skill", rescore(down=pl.col("prior_down"), flat=pl.col("prior_flat"), up=pl.col("prior_up"), threshold=pl.lit(0.3))),
+    (
+        "oos.skill",
+        rescore(down=pl.col("prior_down"), flat=pl.col("prior_flat"), up=pl.col("prior_up"), threshold=pl.lit(0.3)),
+    ),
     ("risk.day", bad_day),
     ("risk.drawdown", deep_fall),
     ("risk.drawdown", put("account", "review", 1)),
@@ -190,7 +195,7 @@ BLIND: list[tuple[str, Change]] = [
     ("holdout", put("holdout", "recipe", "another")),
     ("holdout", empty("holdout_daily")),
     ("holdout", lambda e: setattr(e, "holdout_daily", e.holdout_daily.head(59))),
-    ("holdout", lambda e: (setattr(e, "holdout_trades", e.holdout_trades.clear()))),
+    ("holdout", lambda e: setattr(e, "holdout_trades", e.holdout_trades.clear())),
     ("holdout", seen_before),
     ("stress", drop("stress", "slippage")),
     ("stress", put("stress", "slippage", float("nan"))),
@@ -206,7 +211,10 @@ BLIND: list[tuple[str, Change]] = [
 MEASURED_FAILS: list[tuple[str, Remeasure]] = [
     ("parity.stream", lambda m: replace(m, stream={**(m.stream or {}), "differences": 1, "first": "rsi at noon"})),
     ("latency", lambda m: replace(m, latency={**(m.latency or {}), "p99_ms": 10.0})),
-    ("audit", lambda m: replace(m, audit=(*m.audit, {"id": "audit.folds", "passed": False, "detail": "fold_02 leaks"}))),
+    (
+        "audit",
+        lambda m: replace(m, audit=(*m.audit, {"id": "audit.folds", "passed": False, "detail": "fold_02 leaks"})),
+    ),
 ]
 MEASURED_BLIND: list[tuple[str, Remeasure]] = [
     ("parity.stream", lambda m: replace(m, stream=None, missing={"stream": "the lake is empty"})),

@@ -24,8 +24,9 @@ FOLDS = pl.DataFrame(
         "sharpe": [1.5, float("nan")],
     }
 )
+DAILY = [1.5, -2.0]
 TRIALS = [
-    {"fold": 1, "number": 0, "confidence": 0.7, "value": None},
+    {"fold": 1, "number": 0, "confidence": 0.7, "value": None, "daily": DAILY},
     {"fold": 2, "number": 1, "confidence": 0.6, "value": 1.5},
 ]
 
@@ -34,7 +35,7 @@ TRIALS = [
 def logged(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> tuple[Home, str, list[str]]:
     """One whole run, then two more at once from two threads."""
     home = Home(root=tmp_path_factory.mktemp("home"))
-    curves = {"1": trained.curves}
+    curves = {1: trained.curves}
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda _: prepare(home, "toy"), range(2)))
     run = log_walk_forward(
@@ -75,7 +76,7 @@ def test_a_run_has_its_folds_trials_and_model(
     assert [point.value for point in history] == trained.curves["tail"]
     folder = home.mlruns / "artifacts" / "toy" / run / "artifacts"
     table = json.loads((folder / "trials.json").read_text())
-    assert table["columns"] == ["fold", "number", "confidence", "value"]
+    assert table["columns"] == ["fold", "number", "confidence", "value", "daily"]
     assert len(table["data"]) == 2
     stored = flavour.load_model(str(folder / "model"))
     again = Model.load(stored.SerializeToString())

@@ -352,14 +352,14 @@ def test_time_exit() -> None:
 def test_exits_from_five_minutes_or_a_bar_and_its_latency_before_flat(at: str, latency: int, exits: bool) -> None:
     by = lane(hours="all", simulation={"latency_bars": latency}, policy={"hold_bars": 99})
     found = decide(holding(), (1, 0.9), by=by, at=at)
-    assert (found["action"] == Action.EXIT) is exits
+    assert bool(found["action"] == Action.EXIT) is exits
     assert not exits or (found["reason"], gate(found)) == (Reason.END_OF_DAY, Gate.END_OF_DAY)
 
 
 @pytest.mark.parametrize(
     ("fields", "gate_"),
     [
-        ({"start_cents": 105_167 - 500}, None),
+        ({"start_cents": 104_832}, None),
         ({"start_cents": 104_833}, Gate.DAY_LOSS),  # equity is 100,000 - 167: exactly $50 below the start
         ({"session_peak_cents": 107_333}, Gate.DAY_DRAWDOWN),
         ({"peak_cents": 119_833}, Gate.REVIEW),
