@@ -312,7 +312,7 @@ def live(
 
 
 def _operate(document: dict[str, Any], as_json: bool) -> None:
-    _show(document, as_json, lambda: [say(f"{key}: {value}") for key, value in document.items()] and None)
+    _show(document, as_json, lambda: say("\n".join(f"{key}: {value}" for key, value in document.items())))
 
 
 @app.command()

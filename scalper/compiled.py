@@ -29,7 +29,7 @@ def source_digest(*floors: str) -> str:
 
 
 _CACHE = _PACKAGE.parent / ".cache" / "numba" / source_digest(*_FLOORS)[:16]
-cast(Any, numba.config).CACHE_DIR = str(_CACHE)
+cast(Any, numba).config.CACHE_DIR = str(_CACHE)
 
 
 def kernel[F: Callable[..., Any]](function: F) -> F:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -25,7 +25,7 @@ def warn(text: str) -> None:
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Advance]:
+def progress(title: str) -> Generator[Advance]:
     """A progress bar called `title`; without a terminal a line at the start and at the end."""
     if not sys.stderr.isatty():
         seen = [0, 0]

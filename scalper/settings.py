@@ -48,7 +48,7 @@ class SandboxSettings(Section):
     """The simulated market of a sandbox lane."""
 
     seed: int = 7
-    edge: float = Field(1.0, ge=0)
+    edge: float = Field(default=1.0, ge=0)
     """Strength of the planted edge; 0 is a martingale."""
 
 
@@ -56,7 +56,7 @@ class DatabentoSettings(Section):
     """What is asked of Databento and what it may cost."""
 
     dataset: str = "GLBX.MDP3"
-    cap_usd: float = Field(25.0, ge=0)
+    cap_usd: float = Field(default=25.0, ge=0)
     chunk_sessions: Positive = 30
 
 
@@ -67,7 +67,7 @@ class QualitySettings(Section):
     """Least share of the regular hours' bars that a session must have."""
     thin_volume: Fraction = 0.10
     """Least volume as a share of the median of the twenty neighbouring sessions."""
-    jump_atr: float = Field(60.0, gt=1)
+    jump_atr: float = Field(default=60.0, gt=1)
     """A bar's range beyond this many median ranges of its session is an outlier."""
 
 
@@ -109,7 +109,7 @@ class LabelSettings(Section):
 
     horizon: Positive = 30
     """Bars of the lane (seconds in a one-second lane)."""
-    threshold_ticks: float = Field(3.0, gt=0)
+    threshold_ticks: float = Field(default=3.0, gt=0)
 
 
 class FoldSettings(Section):
@@ -117,11 +117,11 @@ class FoldSettings(Section):
 
     unit: Literal["sessions", "weeks", "months"] = "months"
     train: Positive = 6
-    validate_: Positive = Field(1, alias="validate")
+    validate_: Positive = Field(default=1, alias="validate")
     test: Positive = 1
     step: Positive = 1
     embargo_sessions: Positive = 1
-    holdout_sessions: int = Field(60, ge=0)
+    holdout_sessions: int = Field(default=60, ge=0)
 
 
 class ModelSettings(Section):
@@ -131,9 +131,9 @@ class ModelSettings(Section):
     early_stopping: Positive = 20
     depth: Positive = 4
     learning_rate: Fraction = 0.08
-    min_child_weight: float = Field(20.0, ge=0)
-    subsample: float = Field(0.8, gt=0, le=1)
-    colsample: float = Field(0.6, gt=0, le=1)
+    min_child_weight: float = Field(default=20.0, ge=0)
+    subsample: float = Field(default=0.8, gt=0, le=1)
+    colsample: float = Field(default=0.6, gt=0, le=1)
     early_stopping_share: Fraction = 0.15
     """The tail of the train window that early stopping looks at."""
     every: Positive = 1
@@ -186,7 +186,7 @@ class StopSettings(Section):
     """Distance of the stop from the fill, in ticks."""
 
     kind: Literal["atr", "fixed"] = "atr"
-    atr_multiple: float = Field(1.5, gt=0)
+    atr_multiple: float = Field(default=1.5, gt=0)
     fixed_ticks: Positive = 8
     min_ticks: Positive = 4
     max_ticks: Positive = 16
@@ -225,15 +225,15 @@ class PolicySettings(Section):
 
     confidence: Fraction = 0.60
     reverse_confidence: Fraction = 0.75
-    move_over_cost: float = Field(2.0, ge=0)
+    move_over_cost: float = Field(default=2.0, ge=0)
     """Least expected move, in round trips of commission and expected slippage."""
-    reward_to_risk: float = Field(2.0, gt=0)
+    reward_to_risk: float = Field(default=2.0, gt=0)
     stop: StopSettings = StopSettings()
-    hold_bars: int | None = Field(None, gt=0)
+    hold_bars: int | None = Field(default=None, gt=0)
     """Time exit after so many bars; None: the label's horizon."""
-    cooldown_s: int = Field(30, ge=0)
+    cooldown_s: int = Field(default=30, ge=0)
     max_trades: Positive = 10
-    max_reversals: int = Field(2, ge=0)
+    max_reversals: int = Field(default=2, ge=0)
     bands: Annotated[tuple[Band, ...], Field(min_length=1, max_length=8)] = (
         Band(at=0.60, times=0.5),
         Band(at=0.70, times=1.0),
@@ -267,7 +267,7 @@ class PolicySettings(Section):
 class RiskSettings(Section):
     """Limits of the account, as shares of the starting capital."""
 
-    capital: float = Field(1000.0, gt=0)
+    capital: float = Field(default=1000.0, gt=0)
     per_trade: Fraction = 0.025
     day_loss: Fraction = 0.05
     day_drawdown: Fraction = 0.075
@@ -291,9 +291,9 @@ class SimulationSettings(Section):
     """How orders fill; the mode stands in every report."""
 
     mode: Literal["realistic", "conservative", "optimistic"] = "realistic"
-    latency_bars: int = Field(0, ge=0)
-    slippage_ticks: int = Field(1, ge=0)
-    cost_multiple: float = Field(1.0, ge=0)
+    latency_bars: int = Field(default=0, ge=0)
+    slippage_ticks: int = Field(default=1, ge=0)
+    cost_multiple: float = Field(default=1.0, ge=0)
 
 
 class GateSettings(Section):

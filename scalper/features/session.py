@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
 from scalper.features import kernel
 from scalper.features.catalogue import params
+
+_scan = cast(Any, kernel).scan
+"""The compiled scan; its records have no static types."""
 
 CONTEXT = np.dtype([("version", "i8"), ("contract", "U8"), ("close", "f8"), ("high", "f8"), ("low", "f8")])
 """What a session leaves to the next one, in ticks; worth nothing after a roll."""
@@ -48,7 +52,7 @@ def compute(state: np.ndarray, windows: np.ndarray, bars: np.ndarray, timetable:
     """Scan bars (n,) of BAR from `state`, which moves on; every row, warm or not."""
     out = np.empty((bars.size, columns), np.float32)
     volatility = np.empty(bars.size, np.float64)
-    kernel.scan(state, windows, bars, timetable, out, volatility)
+    _scan(state, windows, bars, timetable, out, volatility)
     return Block(out, volatility)
 
 
@@ -62,7 +66,7 @@ class Stream:
 
     def push(self, bar: np.ndarray) -> tuple[np.ndarray, float]:
         """Take one bar (1,) of BAR; returns the row (1, f), overwritten by the next call, and the volatility."""
-        kernel.scan(self.state, self.windows, bar, self.timetable, self.row, self._volatility)
+        _scan(self.state, self.windows, bar, self.timetable, self.row, self._volatility)
         return self.row, float(self._volatility[0])
 
 

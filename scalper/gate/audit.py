@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TypedDict
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -24,13 +24,8 @@ SESSIONS = 3
 """Sessions of the lane that are audited, spread over its dates."""
 
 
-class Result(TypedDict):
-    """One audit: a failure's `detail` names column and first offending time; `coverage` says what was compared."""
-
-    id: str
-    passed: bool
-    detail: str
-    coverage: str
+Result = dict[str, Any]
+"""One audit: id, passed, detail (on failure the column and the first offending time), coverage (what was compared)."""
 
 
 def audit_sessions(

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from scalper import features
 from scalper.errors import BadInput, DataUnavailable, Refused
 from scalper.gate import manifest
-from scalper.gate.check import Check
+from scalper.gate.check import CannotEvaluate, Check, number
 from scalper.gate.checks import REGISTRY
 from scalper.gate.evidence import DIGESTS, Evidence
 from scalper.gate.manifest import BESIDE, CONTENT, MANIFEST
@@ -98,6 +98,8 @@ def verify_bundle(path: Path) -> list[str]:
     try:
         lane = _lane(path)
         _model(lane, (path / "model.onnx").read_bytes())
+        _choice(path)
+        judged = _document(path / "checks.json")
     except (BadInput, Refused) as error:
         return [*wrong, str(error)]
     if papers.get("lane") != lane.name or papers.get("configuration") != lane.digest():
@@ -105,7 +107,6 @@ def verify_bundle(path: Path) -> list[str]:
             f"lane.yaml gives lane {lane.name} with another configuration than its manifest: a variable "
             "SCALPER_LANE__… of the environment may change it, or another version of this program reads it"
         )
-    judged = json.loads((path / "checks.json").read_bytes())
     wrong += _judged(judged)
     for key in ("verdict", "stage"):
         if judged.get(key) != papers.get(key):
@@ -146,11 +147,11 @@ def load_recipe(path: Path, *, any_verdict: bool = False) -> Recipe:
         raise Refused(f"bundle {path} does not verify: {'; '.join(problems)}; run the lane again for a new one")
     papers = manifest.read(path) or {}
     if papers["verdict"] != "GO" and not any_verdict:
-        reasons = json.loads((path / "checks.json").read_bytes())["reasons"]
-        raise Refused(f"bundle {path} is a {papers['verdict']}: {' '.join(reasons[:1])} Only a GO bundle may trade")
+        reasons = cast(list[str], _document(path / "checks.json").get("reasons") or [""])
+        raise Refused(f"bundle {path} is a {papers['verdict']}: {reasons[0]} Only a GO bundle may trade")
     lane = _lane(path)
     model = _model(lane, (path / "model.onnx").read_bytes())
-    return Recipe(lane, model, Choice(**json.loads((path / "choice.json").read_bytes())))
+    return Recipe(lane, model, _choice(path))
 
 
 def _files(lane: Lane, recipe: Recipe, verdict: Verdict, evidence: Evidence) -> dict[str, bytes]:
@@ -220,6 +221,26 @@ def _lane(path: Path) -> Lane:
         return Lane(**yaml.safe_load((path / "lane.yaml").read_bytes()))
     except (ValidationError, yaml.YAMLError, TypeError) as error:
         raise BadInput(f"{path / 'lane.yaml'}: this program cannot read it ({str(error).splitlines()[0]})") from None
+
+
+def _choice(path: Path) -> Choice:
+    """The choice of a bundle. Raises BadInput if it is not three numbers."""
+    found = _document(path / "choice.json")
+    try:
+        return Choice(**{key: number(found, key) for key in found})
+    except (TypeError, CannotEvaluate) as error:
+        raise BadInput(f"{path / 'choice.json'}: not the choice of a search ({error}); run the lane again") from None
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """A JSON mapping. Raises BadInput if the file holds none."""
+    try:
+        found: object = json.loads(path.read_bytes())
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise BadInput(f"{path}: no JSON mapping; run the lane again")
+    return cast(dict[str, Any], found)
 
 
 def _model(lane: Lane, onnx: bytes) -> Model:

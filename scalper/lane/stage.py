@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +33,7 @@ class StageReport:
 
 
 @contextmanager
-def bar(title: str, given: Progress | None) -> Iterator[Progress]:
+def bar(title: str, given: Progress | None) -> Generator[Progress]:
     """The caller's progress callback, or a bar of our own."""
     if given is not None:
         yield given

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -34,14 +34,14 @@ def open_holdout(path: Path, days: Sequence[date], *, lane: str, recipe: str, da
     wanted = Opening(now, lane, recipe, data, days[0].isoformat(), days[-1].isoformat(), len(days))
     for seen in _read(path):
         if seen.recipe == recipe and seen.data == data:
-            return Opening(**(asdict(seen) | {"first_opening": False}))
+            return replace(seen, first_opening=False)
         if seen.first <= wanted.last and wanted.first <= seen.last:
             why = (
                 f"sessions {seen.first} to {seen.last} were opened on {seen.opened_at} by recipe {seen.recipe[:12]} of "
                 f"lane {seen.lane}; another recipe needs sessions that nobody has seen (wait for new ones, or give a "
                 "sandbox lane another --seed)"
             )
-            return Opening(**(asdict(wanted) | {"first_opening": False, "refused": why}))
+            return replace(wanted, first_opening=False, refused=why)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         file.write(json.dumps(asdict(wanted), sort_keys=True) + "\n")

@@ -34,7 +34,7 @@ class Executor:
 
     Without journal and desk it writes nothing (replay). `kept` is the account to go on with: of an interrupted session
     of the same date, bars up to `kept.last_ns` only warm the features up; of any other, the session starts fresh on the
-    account. `watch` is called with every step.
+    account. A rehearsal leaves the kept account as it is. `watch` is called with every step.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Executor:
         journal: Journal | None = None,
         desk: Desk | None = None,
         kept: Kept | None = None,
+        rehearsal: bool = False,
         watch: Callable[[Step], None] | None = None,
     ) -> None:
         account = None if kept is None else kept.account
@@ -55,7 +56,7 @@ class Executor:
         self.mode: Mode = mode
         self._bundle = bundle
         self.engine = Engine(recipe, feed.session, feed.contract, broker, account=account, context=feed.context)
-        self._journal, self._desk, self._watch = journal, desk, watch
+        self._journal, self._desk, self._watch, self._rehearsal = journal, desk, watch, rehearsal
         self._resume_ns = kept.last_ns if kept and not kept.complete and kept.session == feed.session.date else None
         self._last: np.ndarray | None = None
         self._halt: dict[str, Any] | None = None
@@ -208,7 +209,7 @@ class Executor:
 
     def _keep(self, *, complete: bool, sync: bool) -> None:
         book = self.engine.broker.memory()
-        if self._desk is None or self._last is None or book is None:
+        if self._desk is None or self._last is None or book is None or self._rehearsal:
             return
         last_ns = int(self._last["ts_ns"][0])
         kept = Kept(self.engine.account, book, self.feed.session.date, last_ns, complete)

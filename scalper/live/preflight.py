@@ -52,6 +52,8 @@ class Preflight:
     feed: ReplayFeed
     broker: Broker
     kept: Kept | None
+    rehearsal: bool
+    """The account has traded this session before: it is traded again on a new account, which is not kept."""
 
     def __init__(
         self, load: Callable[[], Recipe], home: Home, *, mode: str, broker: str, feed: str, pace: float, lake: Lake
@@ -145,6 +147,10 @@ class Preflight:
                 f"session {kept.session} was interrupted with an open position; finish it first: --feed "
                 f"replay:{kept.session}"
             )
+        self.rehearsal = kept is not None and kept.complete and day <= kept.session
+        if self.rehearsal:
+            self.kept = None
+            return f"{day} {self.feed.contract}, traded before: a rehearsal on a new account that is not kept"
         goes_on = kept is not None and not kept.complete and kept.session == day
         return f"{day} {self.feed.contract}" + (", goes on after an interruption" if goes_on else "")
 

@@ -62,6 +62,7 @@ def run_session(checks: Preflight, home: Home, *, bundle: str) -> SessionReport:
                 journal=journal,
                 desk=checks.desk,
                 kept=checks.kept,
+                rehearsal=checks.rehearsal,
             )
             report = executor.run(stop)
         write_json(path.with_suffix(".report.json"), report.as_dict())

@@ -18,7 +18,7 @@ from scalper.simulate import report_figures as figures
 from scalper.simulate.markup import dollars, ratio, share
 from scalper.simulate.metrics import Group, Metrics
 
-PASSED = ("pass", "passed")
+PASSED = "PASS"
 MODES = {
     "realistic": "a target fills when the price trades through it by a tick; stops and market orders slip",
     "conservative": "as realistic, with one more tick of slippage",
@@ -46,7 +46,7 @@ class ReportData:
     reasons: Sequence[str]
     """Plain sentences that decide the verdict, weightiest first; three are shown."""
     checks: Sequence[Mapping[str, Any]]
-    """The gate's checks: id, stage, value, threshold, status (`pass` or `fail`), detail, protects."""
+    """The gate's checks: id, stage, value, threshold, status (`PASS`, `FAIL` or `CANNOT EVALUATE`), detail, protects."""
     metrics: Metrics
     """Of the out-of-sample path."""
     sharpe_bound: float | None = None
@@ -93,7 +93,7 @@ def write_report(path: Path, data: ReportData) -> Path:
 
 def _banner(data: ReportData, _: dict[str, figures.Figure]) -> str:
     go = data.verdict == "GO"
-    failed = sum(one["status"] not in PASSED for one in data.checks)
+    failed = sum(one["status"] != PASSED for one in data.checks)
     count = f"All {len(data.checks)} checks passed" if not failed else f"{failed} of {len(data.checks)} checks failed"
     meaning = {
         (True, "PAPER"): "it may trade on paper; real money needs the LIVE stage",
@@ -178,7 +178,7 @@ def _plain(m: Metrics) -> list[tuple[str, str]]:
 
 def _checks(data: ReportData, _: dict[str, figures.Figure]) -> str:
     lead = "What cannot be evaluated fails. Each check names what it protects from."
-    rows = [_check(one) for one in sorted(data.checks, key=lambda one: one["status"] in PASSED)]
+    rows = [_check(one) for one in sorted(data.checks, key=lambda one: one["status"] == PASSED)]
     heads = ["Status", "Check", "What it protects from", "Value", "Threshold"]
     table = markup.table(heads, rows, numeric={3, 4}, raw=True)
     return markup.card("The gate's checks", lead, table if rows else markup.none("No check was evaluated."), long=True)
@@ -186,7 +186,7 @@ def _checks(data: ReportData, _: dict[str, figures.Figure]) -> str:
 
 def _check(one: Mapping[str, Any]) -> list[str]:
     """A check as the cells of its row, the failed ones with their own word for it."""
-    passed = one["status"] in PASSED
+    passed = one["status"] == PASSED
     mark = "✓ pass" if passed else f"✕ {escape(str(one['status']))}"
 
     def small(key: str) -> str:

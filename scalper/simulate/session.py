@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -188,7 +189,7 @@ def simulate(
         before = int(state["cash_cents"][0])
         decisions = np.zeros(one.bars.size, DECISION)
         trades = np.zeros(one.bars.size + 2, TRADE)
-        found = kernel.run_session(
+        found: int = cast(Any, kernel).run_session(
             state,
             new_book(),
             rules(lane, one.choice),

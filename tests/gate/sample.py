@@ -172,8 +172,8 @@ def make_lake(root: Path, lane: Lane, days: list[date]) -> Lake:
     return lake
 
 
-def make_recipe(lake: Lake, lane: Lane, days: list[date], **changes: Any) -> Recipe:
-    """A small model that learned from these sessions; `changes` go into its papers."""
+def make_recipe(lake: Lake, lane: Lane, days: list[date], papers: dict[str, Any] | None = None) -> Recipe:
+    """A small model that learned from these sessions; `papers` change what it says of itself."""
     every = sessions(lane.symbol, days[0], days[-1])
     names = tuple(one.name for one in features.catalogue(lane.features, lane.interval_ns))
     parts: dict[str, list[np.ndarray]] = {
@@ -200,7 +200,7 @@ def make_recipe(lake: Lake, lane: Lane, days: list[date], **changes: Any) -> Rec
         names,
     )
     known: dict[str, Any] = {"lane": lane.name, "window": (days[0], days[-1]), "data_digest": "d" * 64}
-    known |= {"names": names, "kernel_version": kernel_version()} | changes
+    known |= {"names": names, "kernel_version": kernel_version()} | (papers or {})
     trained = train(data.between(0, len(every) - 1), data.between(len(every) - 1, len(every)), lane.model, **known)
     return Recipe(lane, Model(trained.onnx), Choice(0.7, 1.5, 2.0))
 

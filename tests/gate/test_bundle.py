@@ -199,6 +199,26 @@ def test_a_forged_check_does_not_make_a_go(recipe: Recipe, tmp_path: Path) -> No
             load_recipe(path, any_verdict=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("choice.json", b'{"confidence": 0.1}'),
+        ("choice.json", b'{"confidence": "0.7", "stop_atr": 1, "reward_to_risk": 1}'),
+        ("choice.json", b"[]"),
+        ("checks.json", b"no"),
+        ("lane.yaml", b"name: tiny\nwings: 2"),
+        ("lane.yaml", b"{"),
+        ("model.onnx", b"no model"),
+    ],
+)
+def test_a_sealed_file_that_makes_no_sense_is_refused(name: str, content: bytes, copy: Path) -> None:
+    (copy / name).write_bytes(content)
+    sealed = reseal(copy)
+    assert len(verify_bundle(sealed)) == 1
+    with pytest.raises(Refused, match="does not verify"):
+        load_recipe(sealed)
+
+
 def test_a_manifest_that_says_go_over_a_no_go_is_found(recipe: Recipe, tmp_path: Path) -> None:
     evidence = make_evidence(recipe.lane)
     evidence.stress["costs"] = -5.0
@@ -231,8 +251,8 @@ def test_a_bundle_of_an_older_kernel_is_refused(go_bundle: Path, monkeypatch: py
 def test_a_model_of_another_lane_kernel_or_features_is_refused(
     lake: Lake, recipe: Recipe, copy: Path, tmp_path: Path
 ) -> None:
-    other = make_recipe(lake, recipe.lane, DAYS[:2], lane="other")
-    older = make_recipe(lake, recipe.lane, DAYS[:2], kernel_version="0-old")
+    other = make_recipe(lake, recipe.lane, DAYS[:2], {"lane": "other"})
+    older = make_recipe(lake, recipe.lane, DAYS[:2], {"kernel_version": "0-old"})
     for wrong, words in ((other, "trained for lane other"), (older, "kernel 0-old")):
         with pytest.raises(Refused, match=words):
             write(tmp_path / "bundles", replace(recipe, model=wrong.model))

@@ -180,11 +180,11 @@ class Halting(Preflight):
 
 
 def entry_bar(world: World) -> int:
-    """A bar at whose close the simulation holds a position and no order is under way."""
+    """A bar at whose close, and at the next, the simulation holds a position and no order is under way."""
     ready = prepare(world.short, world.recipe.lane, world.day, world.before)
     found = simulate(world.recipe.lane, [session_input(world.recipe, ready)]).sessions[0].decisions
     held = (found["action"] == 0) & (found["gate"] == 25)
-    return int(np.flatnonzero(held)[0])
+    return int(np.flatnonzero(held[:-1] & held[1:])[0])
 
 
 def test_a_halt_flattens_and_lets_nothing_in_until_resumed(world: World, home: Home) -> None:
@@ -201,7 +201,8 @@ def test_a_halt_flattens_and_lets_nothing_in_until_resumed(world: World, home: H
     inside = decisions[at + 1 : at + 20]
     assert {one["action"] for one in inside} == {"hold"}
     assert {one["gate"] for one in inside} == {"halted by a person"}
-    assert kinds(records, "trade")[0]["reason"] == "limit"
+    halted = [one for one in kinds(records, "trade") if one["exit_ns"] == decisions[at]["ts_ns"]]
+    assert [one["reason"] for one in halted] == ["limit"]
     assert report.halts == 1
     assert kinds(records, "halt")[0]["who"] == "ann"
     assert len(kinds(records, "resume")) == 1

@@ -90,7 +90,7 @@ def simulation(sessions: int, edge: float, seed: int) -> tuple[pl.DataFrame, pl.
 
 def checks(metrics: Metrics, passed: bool) -> list[dict[str, Any]]:
     """A handful of checks as the gate writes them."""
-    status = "pass" if passed else "fail"
+    status = "PASS" if passed else "FAIL"
     return [
         {
             "id": "wf.sharpe",
@@ -124,7 +124,7 @@ def checks(metrics: Metrics, passed: bool) -> list[dict[str, Any]]:
             "stage": "PAPER",
             "value": 1.2e-7,
             "threshold": 1e-6,
-            "status": "pass",
+            "status": "PASS",
             "detail": "ONNX against XGBoost; batch, stream and replay: 0 differences",
             "protects": "A live model that is not the tested one.",
         },
@@ -133,7 +133,7 @@ def checks(metrics: Metrics, passed: bool) -> list[dict[str, Any]]:
             "stage": "PAPER",
             "value": "100 %",
             "threshold": "100 %",
-            "status": "pass",
+            "status": "PASS",
             "detail": "",
             "protects": "A position that stays overnight.",
         },

@@ -233,9 +233,9 @@ def test_pauses_after_three_and_five_losses() -> None:
 
 
 def test_a_win_and_a_session_reset_the_losses() -> None:
-    made = losing(12)
+    made = losing(10)
     made["high"][5], made["low"][5] = P + 14, P  # the third trade wins
-    played = play(made, predictions(12, dict.fromkeys(range(12), SURE)))
+    played = play(made, predictions(10, dict.fromkeys(range(10), SURE)))
     assert played.when(Action.ENTER) == [0, 2, 4, 6, 8]
     assert (played.trades["net_cents"][2], played.account["losses"][0]) == (1416, 2)
     again = play(losing(4), predictions(4, dict.fromkeys(range(4), SURE)), account=played.account)
@@ -257,15 +257,6 @@ def test_day_loss_by_a_gap() -> None:
     assert {played.gate(index) for index in range(2, made.size)} == {Gate.DAY_LOSS}
     later = play(made[:2], signals[:2], account=played.account)
     assert later.when(Action.ENTER) == [0]
-
-
-@pytest.mark.parametrize(("close", "fires"), [(-6, False), (-7, True)])
-def test_day_loss_flattens_an_open_position(close: int, fires: bool) -> None:
-    # limit 1.25 % = 12.50, W = 7 x 1.25 + 1.25 + 0.84 = 10.84 < 12.50: allowed. The close (no stop at 8 ticks):
-    # at -6: 0.42 + 7 x 1.25 + 1.67 = 10.84 down; at -7: 12.09; both below 12.50: with limit 1.1 % the second fires
-    by = lane(policy={"stop": {"kind": "fixed", "fixed_ticks": 6}}, risk={"day_loss": 0.0121, "day_drawdown": 0.09})
-    made = bars([*quiet(1), (P, P, P - 4, P - 4), *quiet(3, P - 4)])
-    assert play(made, predictions(5, {0: SURE}, move=40.0), by).when(Action.EXIT) == []
 
 
 def test_day_drawdown_flattens() -> None:
