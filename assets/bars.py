@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.stage import key, labels, progress, report, sessions_of
+from assets.stage import key, labels, progress, report, sessions_of, some_days
 from resources import DatabentoResource, HomeResource
 from scalper import lane as stages
-from scalper.lake.quality import QualityReport, rules
+from scalper.lake.quality import QualityReport, Rule, rules
 from scalper.settings import Lane
 
 SOURCES = {
@@ -50,28 +50,36 @@ def build_bars(lane: Lane, sessions: dg.PartitionsDefinition) -> dg.AssetsDefini
 
 def build_quality(lane: Lane) -> dg.AssetChecksDefinition:
     """A check of `<lane>/bars` for each quality rule; features wait for them."""
+    me = key(lane, "bars")
     specs = [
-        dg.AssetCheckSpec(rule.id, asset=key(lane, "bars"), description=f"Protects against {rule.text}.", blocking=True)
+        dg.AssetCheckSpec(rule.id, asset=me, description=f"Protects against {rule.text}.", blocking=True)
         for rule in rules(lane.quality)
     ]
-    bounds = {rule.id: rule.least if rule.least is not None else rule.most for rule in rules(lane.quality)}
+    bounds = {rule.id: outside(rule) for rule in rules(lane.quality)}
 
-    @dg.multi_asset_check(name=f"{lane.name}__quality", specs=specs, pool=lane.name)
+    @dg.multi_asset_check(name=f"{lane.name}__quality", specs=specs, pool=lane.name, can_subset=True)
     def quality(context: dg.AssetCheckExecutionContext, home: HomeResource) -> Iterator[dg.AssetCheckResult]:
         found: QualityReport = stages.check(lane, home.folders(), progress=progress(context))
         for one in found.results:
+            if dg.AssetCheckKey(me, one.id) not in context.selected_asset_check_keys:
+                continue
             yield dg.AssetCheckResult(
-                asset_key=key(lane, "bars"),
+                asset_key=me,
                 check_name=one.id,
                 passed=one.passed,
                 severity=dg.AssetCheckSeverity.WARN,
                 description=one.detail,
                 metadata={
                     "value": len(one.failed_sessions),
-                    "threshold": bounds[one.id],
+                    "threshold": f"0 sessions with {bounds[one.id]}",
                     "sessions checked": one.checked,
-                    "failed sessions": dg.MetadataValue.json([str(day) for day in one.failed_sessions]),
+                    "failed sessions": some_days(one.failed_sessions),
                 },
             )
 
     return quality
+
+
+def outside(rule: Rule) -> str:
+    """The threshold of a rule in words: what a session that fails it has."""
+    return f"{rule.figure} below {rule.least:g}" if rule.least is not None else f"{rule.figure} above {rule.most:g}"

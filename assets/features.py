@@ -25,7 +25,7 @@ def build_features(lane: Lane, sessions: dg.PartitionsDefinition) -> dg.AssetsDe
         partitions_def=sessions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=[
-            dg.AssetCheckSpec("present", asset=me, description="Every session with bars has a feature file with rows."),
+            dg.AssetCheckSpec("present", asset=me, description="Every usable session has a feature file with rows."),
             dg.AssetCheckSpec("finite", asset=me, description="No stored feature is NaN or infinite."),
         ],
     )

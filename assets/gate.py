@@ -1,6 +1,6 @@
 """The verdict of a lane."""
 
-import json
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
@@ -39,7 +39,9 @@ def build_gate(lane: Lane) -> dg.AssetsDefinition:
                 "verdict": verdict.verdict,
                 "stage": verdict.stage,
                 "bundle": dg.MetadataValue.path(str(verdict.bundle)),
-                "reasons": value(list(verdict.reasons)),
+                "report": dg.MetadataValue.path(f"{verdict.bundle}/report.html"),
+                "reasons": dg.MetadataValue.md("\n".join(f"- {one}" for one in verdict.reasons)),
+                "checks": dg.MetadataValue.md(scores(verdict.checks)),
                 "seconds": value(dict(verdict.seconds)),
             },
             check_results=[made.get(check_name(rule.id)) or missing(me, rule.id) for rule in REGISTRY],
@@ -71,6 +73,12 @@ def result(asset: dg.AssetKey, check: Check) -> dg.AssetCheckResult:
     )
 
 
+def scores(checks: Sequence[Check]) -> str:
+    """All checks as one markdown table."""
+    rows = (f"| {one.id} | {text(one.value)} | {text(one.threshold)} | {one.status} |" for one in checks)
+    return "\n".join(("| check | value | threshold | status |", "| --- | --- | --- | --- |", *rows))
+
+
 def missing(asset: dg.AssetKey, identity: str) -> dg.AssetCheckResult:
     """A check that the gate did not make has failed."""
     why = "the gate did not make this check, so it fails"
@@ -81,4 +89,6 @@ def text(one: object) -> str | float | int:
     """A figure or a few with their names, as one cell."""
     if one is None:
         return "none"
-    return one if isinstance(one, str | float | int) else json.dumps(one)
+    if isinstance(one, Mapping):
+        return ", ".join(f"{name} {text(part)}" for name, part in one.items())
+    return value(one)

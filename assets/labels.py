@@ -25,7 +25,7 @@ def build_labels(lane: Lane, sessions: dg.PartitionsDefinition) -> dg.AssetsDefi
         partitions_def=sessions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=[
-            dg.AssetCheckSpec("present", asset=me, description="Every session with bars has a label file with rows."),
+            dg.AssetCheckSpec("present", asset=me, description="Every usable session has a label file with rows."),
             dg.AssetCheckSpec("same_rows", asset=me, description="Labels stand on the same rows as features."),
         ],
     )

@@ -18,7 +18,7 @@ def build_launch(lane: Lane) -> dg.AssetsDefinition:
             lane,
             "launch",
             "Starts the executor on the newest GO: verifies the bundle, leaves a ticket, starts a process of its own "
-            "(paper, simulated fills, the last stored session as its feed) and waits for its heartbeat. Dagster starts it "
+            "(paper, simulated fills, the last stored session as its feed), waits for its heartbeat. Dagster starts it "
             "and never supervises it; nothing here can trade real money.",
             {"python"},
         ),

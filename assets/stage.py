@@ -1,7 +1,7 @@
 """What every asset of a lane has in common: its key and labels, the partitions of a run, its metadata."""
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, TypedDict
 
@@ -81,27 +81,29 @@ def report(context: dg.AssetExecutionContext, done: StageReport) -> dict[str, An
         context.add_asset_metadata(shown, partition_key=context.partition_keys[-1])
         shown = {}
     return {
+        **shown,
         "rows": done.rows,
         "done": done.done,
         "skipped": done.skipped,
         "seconds": round(done.seconds, 2),
         **{name: value(one) for name, one in done.detail.items()},
-        **shown,
     }
 
 
 def _shown(done: StageReport) -> dict[str, dg.MetadataValue]:
     shown: dict[str, dg.MetadataValue] = {}
-    if done.preview is not None:
-        shown["preview"] = dg.MetadataValue.md(table(done.preview))
     if done.picture is not None:
         shown["picture"] = dg.MetadataValue.md(picture(done.picture))
+    if done.preview is not None:
+        shown["preview"] = dg.MetadataValue.md(table(done.preview))
     return shown
 
 
 def value(one: object) -> Any:
     """Any detail of a report as Dagster metadata: numbers and text plainly, the rest as JSON or text."""
-    if isinstance(one, bool | int | float | str):
+    if isinstance(one, float):
+        return float(f"{one:.6g}")
+    if isinstance(one, bool | int | str):
         return one
     if isinstance(one, pl.DataFrame):
         return dg.MetadataValue.md(table(one))
@@ -131,6 +133,12 @@ def table(frame: pl.DataFrame) -> str:
 
 def _cell(one: object) -> str:
     return f"{one:.6g}" if isinstance(one, float) else str(one).replace("|", "\\|")
+
+
+def some_days(days: Sequence[date]) -> str:
+    """The first of some sessions, or none."""
+    more = f" and {len(days) - PREVIEW_ROWS} more" if len(days) > PREVIEW_ROWS else ""
+    return ", ".join(day.isoformat() for day in days[:PREVIEW_ROWS]) + more if days else "none"
 
 
 def picture(svg: str) -> str:

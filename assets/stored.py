@@ -7,18 +7,19 @@ import dagster as dg
 import polars as pl
 import polars.selectors as cs
 
-from scalper.lake import Lake, bar_keys
+from assets.stage import some_days
+from scalper.lake import Lake
+from scalper.lane import usable
 from scalper.settings import Home, Lane
-
-SHOWN = 10
 
 
 def present(lane: Lane, home: Home, asset: dg.AssetKey, days: Sequence[date]) -> dg.AssetCheckResult:
-    """Every session of the run that has bars has a file of this kind with rows."""
+    """Every session of the run that has bars and is not quarantined has a file of this kind with rows."""
     lake, kind = Lake(home.lake), asset.path[-1]
-    bars = [day for day in days if lake.exists("bars", bar_keys(lane.source_key, lane.symbol, lane.interval, day))]
-    absent = [day for day in bars if not lake.exists(kind, _keys(lane, day)) or _rows(lake, kind, lane, day) == 0]
-    return _result(asset, "present", len(bars), absent)
+    good = {one.date for one in usable(lane, home)}
+    wanted = [day for day in days if day in good]
+    absent = [day for day in wanted if not lake.exists(kind, _keys(lane, day)) or _rows(lake, kind, lane, day) == 0]
+    return _result(asset, "present", len(wanted), absent)
 
 
 def finite(lane: Lane, home: Home, asset: dg.AssetKey, days: Sequence[date]) -> dg.AssetCheckResult:
@@ -67,6 +68,6 @@ def _result(asset: dg.AssetKey, name: str, checked: int, failed: Sequence[date])
             "value": len(failed),
             "threshold": 0,
             "sessions checked": checked,
-            "failed sessions": dg.MetadataValue.json([day.isoformat() for day in failed[:SHOWN]]),
+            "failed sessions": some_days(failed),
         },
     )

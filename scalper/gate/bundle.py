@@ -25,7 +25,7 @@ from scalper.gate.manifest import BESIDE, CONTENT, MANIFEST
 from scalper.gate.verdict import Verdict, decide
 from scalper.learn.model import Model
 from scalper.learn.recipe import Recipe
-from scalper.learn.walkforward import kernel_version
+from scalper.learn.walkforward import kernel_version, recipe_digest
 from scalper.policy import Choice
 from scalper.settings import Environment, Lane
 
@@ -107,6 +107,8 @@ def verify_bundle(path: Path) -> list[str]:
             f"lane.yaml gives lane {lane.name} with another configuration than its manifest: a variable "
             "SCALPER_LANE__… of the environment may change it, or another version of this program reads it"
         )
+    if papers["digests"].get("recipe") != recipe_digest(lane):
+        wrong.append("its decisions were judged with other code than this program's; run the lane again")
     wrong += _judged(judged)
     for key in ("verdict", "stage"):
         if judged.get(key) != papers.get(key):

@@ -18,7 +18,7 @@ from scalper.settings import Lane
 VERSION = 1
 DOCUMENT = "evidence.json"
 DICTS = ("holdout", "stress", "quality", "account", "parity", "digests")
-DIGESTS = ("data", "features", "code", "config", "trials")
+DIGESTS = ("data", "features", "code", "config", "recipe", "trials")
 FRAMES: dict[str, tuple[str, ...]] = {
     "folds": ("fold", "test_from", "test_to", "trades", "net"),
     "daily": ("session", "fold", "net", "cash", "trades"),
@@ -65,7 +65,7 @@ class Evidence:
     parity: dict[str, Any] = field(default_factory=dict[str, Any])
     """{"onnx": largest difference, "replay": {"session", "bars", "decisions", "trades", "differences"}}"""
     digests: dict[str, str] = field(default_factory=dict[str, str])
-    """{"data", "features", "code", "config", "trials"}"""
+    """{"data", "features", "code", "config", "recipe", "trials"}"""
 
     def save(self, folder: Path) -> Path:
         """Write the folder under a temporary name and rename it; an older one is replaced. Returns the folder."""

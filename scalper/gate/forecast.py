@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -38,7 +38,7 @@ def _skill(case: Case) -> Finding:
     session = frame["session"].to_physical().to_numpy()
     gain, gain_bound = scores.skill(prob, label, prior, session, draws, seed)
     threshold: Any = frame["threshold"].cast(pl.Float64).to_numpy()  # each row's fold has its own
-    right, right_bound, rows = scores.directional_accuracy(prob, label, session, cast(float, threshold), draws, seed)
+    right, right_bound, rows = scores.directional_accuracy(prob, label, session, threshold, draws, seed)
     if rows == 0:
         raise CannotEvaluate("no row was confident enough to be acted on")
     detail = (

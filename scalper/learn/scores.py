@@ -76,7 +76,7 @@ def skill(
 
 
 def directional_accuracy(
-    prob: Numbers, label: Numbers, session: Numbers, threshold: float, draws: int = 2000, seed: int = 1
+    prob: Numbers, label: Numbers, session: Numbers, threshold: float | Numbers, draws: int = 2000, seed: int = 1
 ) -> tuple[float, float, int]:
     """Share of right signs among acted rows whose label is not FLAT, its bound5, and the number of those rows.
 

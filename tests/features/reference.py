@@ -123,7 +123,10 @@ def reference(bars: np.ndarray, session: Session, bar_ns: int, s: FeatureSetting
     out["bollinger"] = divided(c - mean, 2 * deviation, 0.0)
     for k in s.volatility:
         out[f"volatility_{k}"] = windows(change, k).std(axis=1)
-    gains, losses = windows(np.maximum(change, 0), s.rsi).sum(axis=1), windows(np.maximum(-change, 0), s.rsi).sum(axis=1)
+    gains, losses = (
+        windows(np.maximum(change, 0), s.rsi).sum(axis=1),
+        windows(np.maximum(-change, 0), s.rsi).sum(axis=1),
+    )
     out["rsi"] = divided(100 * gains, gains + losses, 50.0)
     fast, slow, signal = s.macd
     out["macd"] = ema(c, fast) - ema(c, slow)

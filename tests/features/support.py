@@ -1,4 +1,4 @@
-"""Generated sessions for the feature kernel: missing minutes, halts, early closes, DST days, carried seconds, one bar."""
+"""Generated sessions: missing minutes, halts, early closes, DST days, carried seconds, a single bar."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from scalper.policy.rules import NO_END
 from scalper.settings import FeatureSettings, Lane
 
 SHORT = FeatureSettings(
-    returns=(1, 3), ema=(3, 5), volatility=(4, 9), volume=(3, 7), atr=2, bollinger=6, rsi=5, stochastic=4, macd=(2, 4, 2),
-    obv=4, vwap_slope=3, higher=("5m", "15m"),
+    returns=(1, 3), ema=(3, 5), volatility=(4, 9), volume=(3, 7), atr=2, bollinger=6, rsi=5, stochastic=4,
+    macd=(2, 4, 2), obv=4, vwap_slope=3, higher=("5m", "15m"),
 )  # fmt: skip
 WINDOWS = {
     "1m": SHORT,

@@ -1,4 +1,4 @@
-"""The feature kernel: one step for batch and stream, no look at the future, and every formula against a plain reference."""
+"""One step for batch and stream, no look at the future, and every formula against a plain reference."""
 
 from __future__ import annotations
 

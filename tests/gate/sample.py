@@ -149,7 +149,8 @@ def make_evidence(lane: Lane) -> Evidence:
             "onnx": 3e-7,
             "replay": {"session": "2025-09-30", "bars": 1380, "decisions": 1380, "trades": 6, "differences": 0},
         },
-        digests={"data": "d" * 64, "features": "1-f", "code": "c" * 64, "config": lane.digest(), "trials": "t" * 64},
+        digests={"data": "d" * 64, "features": "1-f", "code": "c" * 64, "trials": "t" * 64}
+        | {"config": lane.digest(), "recipe": recipe_digest(lane)},
     )
 
 

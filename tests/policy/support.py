@@ -29,7 +29,9 @@ P = 16_000
 
 def lane(**changes: Any) -> Lane:
     """A one-minute MES lane with the specification's numbers; `changes` are sections or keys."""
-    return Lane(**{"name": "hand", "symbol": "MES", "source": "import", "interval": "1m", "start": "2021-01-04"} | changes)
+    return Lane(
+        **{"name": "hand", "symbol": "MES", "source": "import", "interval": "1m", "start": "2021-01-04"} | changes
+    )
 
 
 def quiet(n: int, price: int = P) -> list[tuple[int, int, int, int]]:
@@ -37,7 +39,9 @@ def quiet(n: int, price: int = P) -> list[tuple[int, int, int, int]]:
     return [(price, price + 1, price - 1, price)] * n
 
 
-def bars(rows: Sequence[tuple[int, ...]], *, at: str = "09:30", day: Session = DAY, step_ns: int = MINUTE) -> np.ndarray:
+def bars(
+    rows: Sequence[tuple[int, ...]], *, at: str = "09:30", day: Session = DAY, step_ns: int = MINUTE
+) -> np.ndarray:
     """BAR rows from (open, high, low, close), one after the other from the New York time `at`."""
     made = np.zeros(len(rows), BAR)
     hour, minute = at.split(":")
@@ -56,7 +60,9 @@ def mirrored(made: np.ndarray) -> np.ndarray:
     return turned
 
 
-def predictions(n: int, signals: Mapping[int, tuple[int, float]], *, move: float = 20.0, atr: float = 4.0) -> np.ndarray:
+def predictions(
+    n: int, signals: Mapping[int, tuple[int, float]], *, move: float = 20.0, atr: float = 4.0
+) -> np.ndarray:
     """FLAT for every bar but the signals: bar index to (side, confidence)."""
     made = np.zeros(n, PREDICTION)
     made["valid"], made["volatility_ticks"] = 1, atr
@@ -103,7 +109,9 @@ def play(
     decisions, trades = np.zeros(made.size, DECISION), np.zeros(made.size + 2, TRADE)
     book, fills = np.zeros(1, BOOK), np.zeros(MAX_FILLS, FILL)
     table = by.timetable(day)
-    found = run_session(account, book, rules(by), market(by.simulation), made, forecast, table, decisions, trades, fills)
+    found = run_session(
+        account, book, rules(by), market(by.simulation), made, forecast, table, decisions, trades, fills
+    )
     assert account["side"][0] == 0
     return Played(decisions, trades[:found].copy(), account)
 

@@ -348,7 +348,9 @@ def test_time_exit() -> None:
     assert (found["action"], found["reason"], gate(found)) == (Action.EXIT, Reason.TIME, Gate.TIME_EXIT)
 
 
-@pytest.mark.parametrize(("at", "latency", "exits"), [("16:23", 0, False), ("16:24", 0, True), ("16:22", 5, False), ("16:23", 5, True)])
+@pytest.mark.parametrize(
+    ("at", "latency", "exits"), [("16:23", 0, False), ("16:24", 0, True), ("16:22", 5, False), ("16:23", 5, True)]
+)
 def test_exits_from_five_minutes_or_a_bar_and_its_latency_before_flat(at: str, latency: int, exits: bool) -> None:
     by = lane(hours="all", simulation={"latency_bars": latency}, policy={"hold_bars": 99})
     found = decide(holding(), (1, 0.9), by=by, at=at)
@@ -374,7 +376,9 @@ def test_a_limit_flattens(fields: dict[str, int], gate_: Gate | None) -> None:
         assert (found["action"], found["reason"], gate(found)) == (Action.EXIT, Reason.LIMIT, gate_)
 
 
-@pytest.mark.parametrize(("working", "side"), [(Action.EXIT, 1), (Action.REVERSE, 1), (Action.ENTER, 0), (Action.REVERSE, 0)])
+@pytest.mark.parametrize(
+    ("working", "side"), [(Action.EXIT, 1), (Action.REVERSE, 1), (Action.ENTER, 0), (Action.REVERSE, 0)]
+)
 def test_nothing_new_while_an_order_works(working: Action, side: int) -> None:
     account = with_cash(100_000) if side == 0 else holding(side)
     account["working"] = working
@@ -385,7 +389,8 @@ def test_nothing_new_while_an_order_works(working: Action, side: int) -> None:
 def test_rules_in_the_core_s_units() -> None:
     made = rules(lane())
     expected = {
-        "tick_cents": 125, "commission_cents": 42, "slippage_ticks": 1, "per_trade_cents": 2_500, "day_loss_cents": 5_000,
+        "tick_cents": 125, "commission_cents": 42, "slippage_ticks": 1, "per_trade_cents": 2_500,
+        "day_loss_cents": 5_000,
         "day_drawdown_cents": 7_500, "account_drawdown_cents": 20_000, "kill_cents": 30_000, "floor_cents": 70_000,
         "capital_cents": 100_000, "max_trades": 10, "max_reversals": 2, "hold_bars": 30, "stop_min": 4, "stop_max": 16,
         "cooldown_ns": 30_000_000_000, "lapse_ns": 60_000_000_000, "pause_losses": 3, "pause_ns": 900_000_000_000,

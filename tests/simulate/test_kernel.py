@@ -1,7 +1,7 @@
 """Hand-made days: the ledger is worked out in the comments, to the cent, for every rule of fills and of risk.
 
-MES: a tick is $1.25, a contract $0.42 a side, so 84 cents a round trip; slippage is one tick. Entry at 16,000 ticks plus
-slippage, stop 6 and target 12 ticks from the fill (ATR 4). Long days are played upside down as well.
+MES: a tick is $1.25, a contract $0.42 a side, so 84 cents a round trip; slippage is one tick. Entry at 16,000 ticks
+plus slippage, stop 6 and target 12 ticks from the fill (ATR 4). Long days are played upside down as well.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def test_optimistic_takes_a_touch_and_no_slippage(side: int) -> None:
 def test_conservative_slips_a_tick_more(side: int) -> None:
     # entry 2, stop -4, target 14: bar 2 reaches only 14, bar 3 falls to -4: out at -4 - 2 = -6
     # points -8 x 1.25 = -10.00; slippage 4 ticks 5.00; gross -5.00; net -10.84
-    played = one(side, [(P, P + 5, P - 3, P + 3), (P + 3, P + 14, P + 2, P + 9), (P + 9, P + 9, P - 4, P)], mode="conservative")
+    played = one(
+        side, [(P, P + 5, P - 3, P + 3), (P + 3, P + 14, P + 2, P + 9), (P + 9, P + 9, P - 4, P)], mode="conservative"
+    )
     assert ticks(played, side) == (2, -6, -4, 14)
     assert ledger(played) == (-500, 500, 84, -1084)
 

@@ -1,0 +1,98 @@
+"""The times of a session by the end-of-day rules, in New York wall time, on ordinary and odd days."""
+
+from __future__ import annotations
+
+from datetime import date, time
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scalper.market import Session, session, sessions
+from scalper.market.timetable import MINUTE_NS, TIMETABLE, timetable
+
+RULES: dict[str, Any] = {
+    "interval_ns": MINUTE_NS, "flat": time(16, 30), "before_stop_min": 30, "half_size_min": 30, "no_entry_min": 15,
+    "exit_min": 5,
+}  # fmt: skip
+ALL = [one for symbol in ("MES", "MGC") for one in sessions(symbol, date(2018, 1, 2), date(2026, 6, 30))]
+
+
+def row(day: Session, **changes: Any) -> np.ndarray:
+    made = timetable(day, **(RULES | changes))
+    assert made.dtype == TIMETABLE and made.shape == (1,)
+    return made[0]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "day", "flat"),
+    [
+        ("MES", date(2021, 7, 14), (16, 30)),
+        ("MES", date(2021, 6, 25), (15, 45)),  # pause at 16:15
+        ("MES", date(2021, 6, 28), (16, 30)),  # no more pauses
+        ("MES", date(2021, 11, 26), (12, 45)),  # closes at 13:15
+        ("MES", date(2021, 4, 2), (8, 45)),  # Good Friday: closes at 09:15
+        ("MES", date(2021, 3, 15), (15, 45)),  # summer time began the night before; pause at 16:15
+        ("MES", date(2026, 3, 9), (16, 30)),
+        ("MES", date(2021, 11, 8), (16, 30)),  # winter time did
+        ("MGC", date(2021, 6, 25), (16, 30)),  # metals do not pause
+    ],
+)
+def test_flat_time(symbol: str, day: date, flat: tuple[int, int]) -> None:
+    one = session(symbol, day)
+    made = row(one)
+    assert made["flat_ns"] == one.ny(*flat)
+    assert [int(made["flat_ns"] - made[name]) // MINUTE_NS for name in ("half_ns", "no_entry_ns", "exit_ns")] == [
+        30,
+        15,
+        5,
+    ]
+
+
+@pytest.mark.parametrize(("flat", "ends"), [(time(15, 10), (15, 10)), (time(16, 59), (16, 30))])
+def test_the_earlier_of_wall_time_and_close_counts(flat: time, ends: tuple[int, int]) -> None:
+    one = session("MES", date(2021, 7, 14))
+    assert row(one, flat=flat)["flat_ns"] == one.ny(*ends)
+
+
+@pytest.mark.parametrize(
+    ("interval_min", "latency", "minutes"), [(1, 0, 5), (1, 4, 5), (1, 5, 6), (5, 0, 5), (5, 1, 10), (5, 2, 15)]
+)
+def test_exits_leave_time_for_a_bar_and_its_latency(interval_min: int, latency: int, minutes: int) -> None:
+    made = row(session("MES", date(2021, 7, 14)), interval_ns=interval_min * MINUTE_NS, latency_bars=latency)
+    assert made["flat_ns"] - made["exit_ns"] == minutes * MINUTE_NS
+    assert made["interval_ns"] == interval_min * MINUTE_NS
+
+
+def test_hours() -> None:
+    one = session("MES", date(2021, 7, 14))
+    regular, whole = row(one), row(one, regular_only=False)
+    assert (regular["trade_from_ns"], regular["trade_to_ns"]) == (one.ny(9, 30), one.ny(16, 0))
+    assert (whole["trade_from_ns"], whole["trade_to_ns"]) == (one.open_ns, one.close_ns)
+    assert regular["weekday"] == 2
+
+
+def test_the_clock_is_read_off_half_past_nine_even_when_the_day_closes_before() -> None:
+    one = session("MES", date(2021, 4, 2))
+    made = row(one)
+    assert one.regular_open_ns == one.close_ns == one.ny(9, 15)
+    assert made["regular_open_ns"] == one.ny(9, 30)
+    assert made["trade_from_ns"] == made["trade_to_ns"] == one.close_ns, "no regular hours"
+
+
+def test_halts_are_listed() -> None:
+    one = session("MES", date(2021, 6, 25))
+    assert row(one)["halts"].tolist() == [[one.ny(16, 15), one.ny(16, 30)], [0, 0], [0, 0], [0, 0]]
+    assert not row(session("MES", date(2021, 6, 28)))["halts"].any()
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(ALL), st.sampled_from([1, 60, 300]), st.integers(0, 3))
+def test_times_are_in_order_on_every_day(one: Session, seconds: int, latency: int) -> None:
+    made = row(one, interval_ns=seconds * 10**9, latency_bars=latency)
+    assert one.open_ns < made["half_ns"] < made["no_entry_ns"] <= made["exit_ns"] + 5 * MINUTE_NS
+    assert made["half_ns"] < made["exit_ns"] < made["flat_ns"]
+    assert made["flat_ns"] <= one.next_stop_ns - 30 * MINUTE_NS
+    assert made["flat_ns"] <= one.ny(16, 30)

@@ -1,0 +1,222 @@
+"""Settings: every mistake is one message with file, key and remedy; the environment wins; secrets stay secret."""
+
+from __future__ import annotations
+
+from datetime import time
+from pathlib import Path
+
+import pytest
+
+from scalper.errors import BadInput
+from scalper.settings import REPOSITORY, Environment, home, load_lane
+
+GOOD = """
+name: mine
+symbol: MES
+source: import
+interval: 1m
+start: 2021-01-04
+"""
+KEY = "db-very-secret-0123456789"
+
+
+def written(folder: Path, extra: str = "", text: str = GOOD) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(text + extra)
+    return path
+
+
+def refusal(path: Path, **overrides: object) -> str:
+    with pytest.raises(BadInput) as caught:
+        load_lane(path, **overrides)
+    text = str(caught.value)
+    assert str(path) in text and caught.value.exit_code == 3
+    assert "\n" not in text.strip() or "not YAML" in text
+    return text
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "config").glob("*.yaml")), ids=lambda path: path.stem)
+def test_lanes_of_the_repository_load(path: Path) -> None:
+    lane = load_lane(path)
+    assert lane.name == path.stem
+    assert lane.execution.costs is not None
+    assert len(lane.digest()) == 64 and lane.digest() == load_lane(path).digest()
+
+
+def test_defaults_are_the_specification_s(tmp_path: Path) -> None:
+    lane = load_lane(written(tmp_path))
+    policy, risk = lane.policy, lane.risk
+    assert [(band.at, band.times) for band in policy.bands] == [(0.6, 0.5), (0.7, 1.0), (0.8, 1.5), (0.9, 2.0)]
+    tiers = [(tier.to, tier.contracts, tier.risk) for tier in policy.tiers]
+    assert tiers == [(1000, 1, 0.02), (1500, 2, 0.02), (2000, 3, 0.02), (3000, 4, 0.02), (None, 5, 0.015)]
+    assert (policy.confidence, policy.reverse_confidence, policy.move_over_cost) == (0.60, 0.75, 2.0)
+    assert (policy.stop.atr_multiple, policy.stop.min_ticks, policy.stop.max_ticks) == (1.5, 4, 16)
+    assert (policy.cooldown_s, policy.max_trades, policy.max_reversals, policy.stale_s) == (30, 10, 2, 60)
+    end = policy.end_of_day
+    assert (end.flat, end.before_stop_min, end.half_size_min, end.no_entry_min, end.exit_min) == (
+        time(16, 30),
+        30,
+        30,
+        15,
+        5,
+    )
+    shares = (risk.per_trade, risk.day_loss, risk.day_drawdown, risk.account_drawdown, risk.kill, risk.floor)
+    assert shares == (0.025, 0.05, 0.075, 0.20, 0.30, 0.70)
+    assert (risk.pause_losses, risk.pause_min, risk.long_pause_losses, risk.long_pause_min) == (3, 15, 5, 30)
+    assert (lane.labels.horizon, lane.labels.threshold_ticks, lane.hold_bars, lane.roll) == (30, 3.0, 30, "monday")
+    assert (lane.simulation.mode, lane.simulation.latency_bars, lane.simulation.slippage_ticks) == ("realistic", 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("extra", "key", "remedy"),
+    [
+        ("polcy: {}\n", "`polcy`", "did you mean `policy`?"),
+        ("policy: {max_trade: 3}\n", "`policy.max_trade`", "did you mean `max_trades`?"),
+        ("policy: {stop: {atr_mult: 3}}\n", "`policy.stop.atr_mult`", "did you mean `atr_multiple`?"),
+        ("folds: {validat: 3}\n", "`folds.validat`", "did you mean `validate`?"),
+        ("folds: {zzz: 3}\n", "`folds.zzz`", "known keys: unit, train, validate"),
+        ("interval2: 1m\n", "`interval2`", "did you mean `interval`?"),
+    ],
+)
+def test_unknown_key(tmp_path: Path, extra: str, key: str, remedy: str) -> None:
+    text = refusal(written(tmp_path, extra))
+    assert key in text and "unknown key" in text and remedy in text
+
+
+@pytest.mark.parametrize(
+    ("extra", "key", "says"),
+    [
+        ("end: 2020-01-01\n", "", "end is not after start"),
+        ("policy: {bands: [{at: 0.7, times: 1}, {at: 0.6, times: 0.5}]}\n", "`policy`", "bands overlap"),
+        ("policy: {bands: []}\n", "`policy.bands`", "at least 1"),
+        ("policy: {bands: [{at: 0.6, times: -1}]}\n", "`policy.bands.0.times`", "greater than or equal to 0"),
+        ("policy: {tiers: []}\n", "`policy.tiers`", "at least 1"),
+        ("policy: {tiers: [{to: 1000, contracts: 1, risk: 0.02}]}\n", "`policy`", "tiers overlap or stop short"),
+        ("policy: {stop: {min_ticks: 20}}\n", "`policy.stop`", "min_ticks is above max_ticks"),
+        ("policy: {end_of_day: {no_entry_min: 40}}\n", "`policy.end_of_day`", "half size comes first"),
+        ("policy: {reverse_confidence: 0.5}\n", "`policy`", "reverse_confidence is below confidence"),
+        ("policy: {confidence: 1.5}\n", "`policy.confidence`", "less than 1 (found 1.5)"),
+        ("risk: {pause_losses: 6}\n", "`risk`", "pause_losses is above long_pause_losses"),
+        ("risk: {capital: -3}\n", "`risk.capital`", "greater than 0"),
+        ("features: {ema: [9, 9]}\n", "`features.ema`", "rising order"),
+        ("features: {macd: [26, 12, 9]}\n", "`features`", "macd"),
+        ("features: {macd: [0, 12, 9]}\n", "`features.macd.0`", "greater than 0"),
+        ("features: {higher: [5x]}\n", "", "unknown interval 5x"),
+        ("features:\n", "`features`", "dictionary"),
+        ("search: {confidence: {low: 0.8, high: 0.6}}\n", "`search.confidence`", "low is above high"),
+        ("labels: {horizon: soon}\n", "`labels.horizon`", "found 'soon'"),
+        ("simulation: {mode: lucky}\n", "`simulation.mode`", "found 'lucky'"),
+    ],
+)
+def test_contradictions_and_wrong_values(tmp_path: Path, extra: str, key: str, says: str) -> None:
+    text = refusal(written(tmp_path, extra))
+    assert key in text and says in text
+
+
+def test_missing_key(tmp_path: Path) -> None:
+    text = refusal(written(tmp_path, text=GOOD.replace("source: import\n", "")))
+    assert "`source`: missing; add it" in text
+
+
+def test_missing_file_names_the_lanes_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    text = refusal(tmp_path / "absent.yaml")
+    assert "no such lane file" in text and "config/demo.yaml" in text
+
+
+@pytest.mark.parametrize("text", ["name: [1, 2\n", "a: b: c\n", "\tname: x\n"])
+def test_broken_yaml(tmp_path: Path, text: str) -> None:
+    assert "line" in refusal(written(tmp_path, text=text))
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words\n", "1: 2\n"])
+def test_no_mapping(tmp_path: Path, text: str) -> None:
+    assert "mapping of keys to values" in refusal(written(tmp_path, text=text))
+
+
+def test_no_text_file(tmp_path: Path) -> None:
+    assert "cannot be read" in refusal(tmp_path)
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(b"\xff\xfe\x00name")
+    assert "cannot be read" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "says"),
+    [
+        (("symbol: MES", "symbol: XYZ"), "`symbol`", "unknown symbol 'XYZ'"),
+        (("symbol: MES", "symbol: MES\nexecution_symbol: QQ"), "`execution_symbol`", "unknown symbol 'QQ'"),
+        (("symbol: MES", "symbol: ES"), "`execution_symbol`", "has no cost table"),
+    ],
+)
+def test_symbols(tmp_path: Path, change: tuple[str, str], key: str, says: str) -> None:
+    text = refusal(written(tmp_path, text=GOOD.replace(*change)))
+    assert key in text and says in text and "MES" in text
+
+
+@pytest.mark.parametrize("spelled", ["15:10", '"15:10"', "15:10:00"])
+def test_flat_time_as_people_write_it(tmp_path: Path, spelled: str) -> None:
+    """YAML reads an unquoted 15:10 as the number 910."""
+    lane = load_lane(written(tmp_path, f"policy: {{end_of_day: {{flat: {spelled}}}}}\n"))
+    flat = lane.policy.end_of_day.flat
+    assert (flat.hour, flat.minute) == (15, 10)
+
+
+def test_environment_wins_over_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, "policy: {max_trades: 5, cooldown_s: 7}\n")
+    monkeypatch.setenv("SCALPER_LANE__POLICY__MAX_TRADES", "9")
+    monkeypatch.setenv("SCALPER_LANE__FEATURES__EMA", "[3, 5]")
+    lane = load_lane(path)
+    assert (lane.policy.max_trades, lane.policy.cooldown_s, lane.features.ema) == (9, 7, (3, 5))
+
+
+def test_mistakes_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path)
+    monkeypatch.setenv("SCALPER_LANE__POLICY__MAX_TRADEZ", "9")
+    assert "`policy.max_tradez`" in refusal(path)
+    monkeypatch.delenv("SCALPER_LANE__POLICY__MAX_TRADEZ")
+    monkeypatch.setenv("SCALPER_LANE__FEATURES__EMA", "3,5")
+    text = refusal(path)
+    assert "features" in text and "JSON" in text
+
+
+def test_overrides(tmp_path: Path) -> None:
+    path = written(tmp_path, "sandbox: {seed: 5, edge: 0.5}\nrisk:\n")
+    lane = load_lane(path, **{"sandbox.seed": 3, "risk.capital": 2000, "interval": "5m", "policy.stop.kind": "fixed"})
+    assert (lane.sandbox.seed, lane.sandbox.edge, lane.risk.capital) == (3, 0.5, 2000)
+    assert (lane.interval, lane.policy.stop.kind) == ("5m", "fixed")
+    assert "`sandbox.sed`" in refusal(path, **{"sandbox.sed": 3})
+
+
+def test_frozen_and_digest(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    lane, other = load_lane(path), load_lane(path, **{"policy.max_trades": 11})
+    with pytest.raises(ValueError, match="frozen"):
+        lane.name = "other"
+    assert lane.digest() != other.digest()
+    assert lane.digest("features", "labels") == other.digest("features", "labels")
+    assert load_lane(path, source="sandbox").source_key == "sandbox-7-1"
+
+
+def test_secrets_are_in_no_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATABENTO_API_KEY", KEY)
+    monkeypatch.chdir(tmp_path)
+    found = Environment()
+    assert found.databento_api_key is not None and found.databento_api_key.get_secret_value() == KEY
+    lane = load_lane(written(tmp_path))
+    for text in (
+        repr(found),
+        str(found),
+        found.model_dump_json(),
+        str(found.model_dump()),
+        repr(lane),
+        lane.model_dump_json(),
+    ):
+        assert KEY not in text
+
+
+def test_home_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SCALPER_HOME", str(tmp_path))
+    found = home()
+    assert found.lake == tmp_path / "data_lake"
+    assert (found.mlruns, found.state) == (tmp_path / "mlruns", tmp_path / "state")
