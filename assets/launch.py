@@ -28,7 +28,7 @@ def build_launch(lane: Lane) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, home: HomeResource, executor: ExecutorResource
     ) -> dg.MaterializeResult:
         bundle = newest_go(context.instance, lane)
-        made = executor.launch(home.folders(), lane.name, bundle, context.run_id)
+        made = executor.launch(home.folders(), lane.name, bundle, context.run.run_id)
         return dg.MaterializeResult(
             metadata={
                 "bundle": dg.MetadataValue.path(str(bundle)),

@@ -33,14 +33,12 @@ def job_name(lane: Lane, part: str) -> str:
     return f"{lane.name}_{part}"
 
 
-def build_jobs(lane: Lane, sessions: dg.PartitionsDefinition, folds: dg.PartitionsDefinition) -> Jobs:
-    """The lane's jobs, in order."""
-    partitions = {"sessions": sessions, "folds": folds}
+def build_jobs(lane: Lane) -> Jobs:
+    """The lane's jobs, in order; their partitions are those of their assets."""
     return {
         part: dg.define_asset_job(
             job_name(lane, part),
             selection=dg.AssetSelection.assets(*([lane.name, stage] for stage in stages)),
-            partitions_def=partitions.get(part),
             description=WORDS[part],
             tags={LANE_TAG: lane.name},
             executor_def=dg.in_process_executor,

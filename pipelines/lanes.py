@@ -51,7 +51,7 @@ def build_lanes(folder: Path, overrides: Overrides | None = None) -> dg.Definiti
 def build_lane(lane: Lane) -> dg.Definitions:
     """Everything that Dagster knows of one lane."""
     sessions, folds = session_partitions(lane), fold_partitions(lane)
-    jobs = build_jobs(lane, sessions, folds)
+    jobs = build_jobs(lane)
     return dg.Definitions(
         assets=[
             assets.build_bars(lane, sessions),

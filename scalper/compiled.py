@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any, cast
 
 import numba
+import numpy as np
 
 _PACKAGE = Path(__file__).resolve().parent
 _FLOORS = ("market", "features", "labels", "policy", "simulate", "sandbox")
@@ -32,6 +33,31 @@ _CACHE = _PACKAGE.parent / ".cache" / "numba" / source_digest(*_FLOORS)[:16]
 cast(Any, numba).config.CACHE_DIR = str(_CACHE)
 
 
+class _Record(np.record):
+    """A record whose fields come before numpy's own attributes (a prediction has a field `flat`)."""
+
+    def __getattribute__(self, name: str) -> Any:
+        fields = super().__getattribute__("dtype").fields
+        return self[name] if fields and name in fields else super().__getattribute__(name)
+
+
+def _interpreted[F: Callable[..., Any]](function: F) -> F:
+    """Plain Python, for NUMBA_DISABLE_JIT=1: there too the fields of records are read by name."""
+
+    def seen(one: Any) -> Any:
+        named = isinstance(one, np.ndarray | np.void) and one.dtype.names and not isinstance(one, _Record)
+        return one.view(np.dtype((_Record, one.dtype))) if named else one
+
+    @wraps(function)
+    def call(*given: Any) -> Any:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return function(*map(seen, given))
+
+    return cast(F, call)
+
+
 def kernel[F: Callable[..., Any]](function: F) -> F:
     """Compile a function of the core: cached on disk, without the GIL, no fast-math (bit for bit the same everywhere)."""
+    if cast(Any, numba).config.DISABLE_JIT:
+        return _interpreted(function)
     return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))

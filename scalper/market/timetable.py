@@ -57,8 +57,9 @@ def timetable(
     row["trade_to_ns"] = session.regular_close_ns if regular_only else session.close_ns
     row["flat_ns"] = end
     row["half_ns"] = end - half_size_min * MINUTE_NS
-    row["no_entry_ns"] = end - no_entry_min * MINUTE_NS
-    row["exit_ns"] = end - max(exit_min * MINUTE_NS, (1 + latency_bars) * interval_ns)
+    way = (1 + latency_bars) * interval_ns  # what an order needs to meet an open
+    row["exit_ns"] = end - max(exit_min * MINUTE_NS, way)
+    row["no_entry_ns"] = min(end - no_entry_min * MINUTE_NS, int(row["exit_ns"][0]) - way)
     row["interval_ns"] = interval_ns
     row["weekday"] = session.date.weekday()
     for index, halt in enumerate(session.halts[:MAX_HALTS]):

@@ -167,12 +167,12 @@ def _contracts(a, r, d, cash, confidence, half):
         tier += 1
     most = r.tier_contracts[tier]
     stop_cents = d.stop_ticks * r.tick_cents
-    base = min(most, max(1, int(math.floor(cash * r.tier_risk[tier] / stop_cents))))
+    base = min(most, max(1, math.floor(cash * r.tier_risk[tier] / stop_cents)))
     times, at = 0.0, 0.0
     for i in range(r.n_bands):
         if confidence >= r.band_at[i]:
             times, at = r.band_times[i], r.band_at[i]
-    n = min(int(math.floor(base * times)), most)
+    n = min(math.floor(base * times), most)
     if n == 0:
         return _refuse(d, G_SIZE, base * times, at)
     worst = stop_cents + r.slippage_ticks * r.tick_cents + 2 * r.commission_cents
@@ -236,7 +236,7 @@ def _entry(a, r, bar, q, t, d, side, confidence, equity, cash, reversing):
     if not side * q.move_ticks >= r.move_over_cost * round_trip:
         return _refuse(d, G_MOVE, side * q.move_ticks, r.move_over_cost * round_trip)
     d.stop_ticks = _stop_ticks(r, q.volatility_ticks)
-    d.target_ticks = int(math.floor(d.stop_ticks * r.reward_to_risk + 0.5))
+    d.target_ticks = math.floor(d.stop_ticks * r.reward_to_risk + 0.5)
     n = _contracts(a, r, d, min(a.start_cents, cash), confidence, close_ns >= t.half_ns)
     if n > 0:
         n = _looks_ahead(a, r, d, n, equity, cash)

@@ -44,9 +44,13 @@ def test_a_small_lane_is_refused_for_being_small_and_everything_that_can_be_show
 
 
 def test_a_second_run_answers_from_the_record(ran: Ran, server: DatabentoServer) -> None:
-    before = files(ran.home.root, "data_lake/features", "data_lake/labels", "state/models", "state/ledger", "state/holdout")
+    before = files(
+        ran.home.root, "data_lake/features", "data_lake/labels", "state/models", "state/ledger", "state/holdout"
+    )
     again = stages.run(ran.lane, ran.home, gateway=server.url, key=server.key)
-    after = files(ran.home.root, "data_lake/features", "data_lake/labels", "state/models", "state/ledger", "state/holdout")
+    after = files(
+        ran.home.root, "data_lake/features", "data_lake/labels", "state/models", "state/ledger", "state/holdout"
+    )
     assert after == before
     assert again.bundle == ran.verdict.bundle
     assert stages.features(ran.lane, ran.home).done == 0
@@ -91,7 +95,9 @@ def test_features_and_labels_are_the_same_rows_in_regular_hours(ran: Ran) -> Non
         keys = {"lane": "tiny", "date": day.isoformat()}
         features, labels = lake.read("features", keys), lake.read("labels", keys)
         assert features["ts_ns"].equals(labels["ts_ns"])
-        local = pl.from_epoch(features["ts_ns"], "ns").dt.replace_time_zone("UTC").dt.convert_time_zone("America/New_York")
+        local = (
+            pl.from_epoch(features["ts_ns"], "ns").dt.replace_time_zone("UTC").dt.convert_time_zone("America/New_York")
+        )
         assert str(local.dt.time().min()) == "09:30:00"
         assert str(local.dt.time().max()) == "15:59:00"
         plain = features.drop("prior_close", "prior_high", "prior_low")
