@@ -26,7 +26,9 @@ def build_features(lane: Lane, sessions: dg.PartitionsDefinition) -> dg.AssetsDe
         backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=[
             dg.AssetCheckSpec("present", asset=me, description="Every usable session has a feature file with rows."),
-            dg.AssetCheckSpec("finite", asset=me, description="No stored feature is NaN or infinite."),
+            dg.AssetCheckSpec(
+                "finite", asset=me, description="No feature is NaN or infinite, but where the catalogue says so."
+            ),
         ],
     )
     def features(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:

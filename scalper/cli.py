@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -76,15 +76,20 @@ def _vendor(lane: Lane) -> AbstractContextManager[DatabentoServer | None]:
     return DatabentoServer(market)
 
 
-def _run(lane: Lane, as_json: bool) -> Verdict:
+def _run(lane: Lane) -> Verdict:
     from scalper import lane as stages
     from scalper.settings import home
 
     with _vendor(lane) as server:
         gateway, key = (server.url, server.key) if server is not None else (None, None)
-        verdict = stages.run(lane, home(), gateway=gateway, key=key)
-    _show(verdict.as_dict(), as_json, lambda: _verdict_words(verdict))
-    return verdict
+        return stages.run(lane, home(), gateway=gateway, key=key)
+
+
+def _figure(value: object) -> str:
+    """A check's value or threshold in a few characters."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_figure(one)}" for key, one in cast(dict[str, object], value).items())
+    return f"{value:,.4g}" if isinstance(value, float) else "-" if value is None else str(value)
 
 
 def _verdict_words(verdict: Verdict) -> None:
@@ -93,8 +98,7 @@ def _verdict_words(verdict: Verdict) -> None:
     table = Table("check", "value", "threshold", "", box=None)
     for one in verdict.checks:
         colour = "green" if one.status == "PASS" else "red"
-        value = f"{one.value:.4g}" if isinstance(one.value, float) else str(one.value)
-        table.add_row(one.id, value, str(one.threshold), f"[{colour}]{one.status}[/{colour}]")
+        table.add_row(one.id, _figure(one.value), _figure(one.threshold), f"[{colour}]{one.status}[/{colour}]")
     console.print(table)
     for reason in verdict.reasons:
         say(f"- {reason}")
@@ -117,13 +121,14 @@ def demo(
 
     name = "demo_null" if null else "demo"
     lane = _lane(REPOSITORY / "config" / f"{name}.yaml", **({} if seed is None else {"sandbox.seed": seed}))
-    verdict = _run(lane, as_json)
-    if verdict.verdict == "GO" and verdict.bundle is not None:
+    verdict = _run(lane)
+    if verdict.go and verdict.bundle is not None:
         from scalper.lake import Lake
         from scalper.live import run_bundle
 
         session = run_bundle(verdict.bundle, home(), mode="paper", feed="replay:last", lake=Lake(home().lake))
         say(session.text())
+    _show(verdict.as_dict(), as_json, lambda: _verdict_words(verdict))
 
 
 @app.command("import")
@@ -197,7 +202,8 @@ def check(config: Config, as_json: Json = False) -> None:
 @app.command()
 def run(config: Config, as_json: Json = False) -> None:
     """Bars, features, labels, folds, search, simulation, gate: prints the verdict and the bundle's path."""
-    _run(_lane(config), as_json)
+    verdict = _run(_lane(config))
+    _show(verdict.as_dict(), as_json, lambda: _verdict_words(verdict))
 
 
 @app.command()

@@ -69,6 +69,12 @@ def decide(checks: Sequence[Check], stage: str = "PAPER") -> Verdict:
         raise Refused("a verdict needs checks, each once; evaluate the gate again")
     failed = [one for one in checks if not one.passed]
     order = FAILURES if failed else PROTECTIONS
-    chosen = sorted(failed or checks, key=lambda one: order.index(one.id) if one.id in order else len(order))
+
+
+    def weight(one: Check) -> tuple[bool, int]:
+        """What failed comes before what could not be evaluated, which often only follows from it."""
+        return one.status == "CANNOT EVALUATE", order.index(one.id) if one.id in order else len(order)
+
+    chosen = sorted(failed or checks, key=weight)
     reasons = tuple(f"{one.id}: {one.detail}" for one in chosen[:REASONS])
     return Verdict("NO-GO" if failed else "GO", stage, tuple(checks), reasons)

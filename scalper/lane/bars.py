@@ -53,14 +53,16 @@ def bars(
         one for one in wanted if lake.exists("bars", bar_keys(lane.source_key, lane.symbol, lane.interval, one.date))
     ]
     if not held:
-        how = "scalper import" if lane.source == "import" else "scalper download"
-        raise DataUnavailable(
-            f"lane {lane.name}: the lake has no {lane.interval} bars of {lane.symbol}; run {how} first"
-        )
+        raise DataUnavailable(_no_bars(lane))
     rows, preview = _bar_table(lane, lake, held)
     lake.views()
     detail |= {"sessions": len(held), "missing": len(wanted) - len(held)}
     return StageReport("bars", rows, len(held), 0, clock.monotonic() - started, detail, preview.tail(8))
+
+
+def _no_bars(lane: Lane) -> str:
+    how = "scalper import" if lane.source == "import" else "scalper download"
+    return f"lane {lane.name}: the lake has no {lane.interval} bars of {lane.symbol}; run {how} first"
 
 
 def fetch(
@@ -111,9 +113,12 @@ def check(
     lane: Lane, home: Home, days: Sequence[date] | None = None, *, progress: Progress | None = None
 ) -> QualityReport:
     """Run the data-quality rules over the lane's sessions; what fails is quarantined."""
+    lake = Lake(home.lake)
+    if not lake.dates("bars", {"source": lane.source_key, "symbol": lane.symbol, "interval": lane.interval}):
+        raise DataUnavailable(_no_bars(lane))
     with bar(f"{lane.name}: quality", progress) as advance:
         return check_sessions(
-            Lake(home.lake),
+            lake,
             source=lane.source_key,
             symbol=lane.symbol,
             interval=lane.interval,

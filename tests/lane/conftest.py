@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from datetime import date
 
 import pytest
-from tests.lane.support import Ran, write_lane
 
 from scalper import lane as stages
 from scalper.sandbox import SimulatedMarket
 from scalper.sandbox.databento import DatabentoServer
 from scalper.settings import Home, load_lane
+from tests.lane.support import Ran, write_lane
 
 
 @pytest.fixture(scope="session")

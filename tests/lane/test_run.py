@@ -13,7 +13,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.lane.support import Ran, write_lane
 
 from scalper import lane as stages
 from scalper.errors import BadInput, DataUnavailable
@@ -22,6 +21,7 @@ from scalper.lake import Lake
 from scalper.learn import ledger
 from scalper.sandbox.databento import DatabentoServer
 from scalper.settings import Home, load_lane
+from tests.lane.support import Ran, write_lane
 
 pytestmark = pytest.mark.xdist_group("lane")
 

@@ -79,5 +79,5 @@ def test_two_files_of_one_name_are_one_lane(tmp_path: Path) -> None:
 
 
 def test_overrides_stand_over_the_file() -> None:
-    graph = build_defs({"demo": {"symbol": "ES"}}, LANES).resolve_asset_graph()
+    graph = build_defs({"demo": {"symbol": "ES", "execution_symbol": "MES"}}, LANES).resolve_asset_graph()
     assert graph.get(dg.AssetKey(["demo", "bars"])).tags["symbol"] == "ES"

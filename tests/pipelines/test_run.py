@@ -1,7 +1,9 @@
 """The small demo through its jobs: what they materialized, which checks they recorded, what starts an executor."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -55,15 +57,17 @@ def test_checks_are_recorded_with_value_and_threshold(ran: Ran) -> None:
 
 
 def test_metadata_shows_rows_seconds_preview_and_picture(ran: Ran) -> None:
-    newest = ran.instance.get_latest_materialization_event(key(ran.lane, "bars"))
-    assert newest is not None and newest.asset_materialization is not None
-    found = newest.asset_materialization.metadata
-    assert {"rows", "seconds", "preview", "picture"} <= set(found)
-    assert str(found["preview"].value).startswith("| session |")
-    assert "data:image/svg+xml;base64," in str(found["picture"].value)
-    gate = ran.instance.get_latest_materialization_event(key(ran.lane, "gate"))
-    assert gate is not None and gate.asset_materialization is not None
-    assert {"verdict", "bundle", "report", "reasons", "checks"} <= set(gate.asset_materialization.metadata)
+    assert {"rows", "seconds", "preview"} <= set(newest(ran, "bars"))
+    assert str(newest(ran, "bars")["preview"].value).startswith("| session |")
+    assert {"rows", "seconds", "preview", "picture"} <= set(newest(ran, "simulation"))
+    assert "data:image/svg+xml;base64," in str(newest(ran, "simulation")["picture"].value)
+    assert {"verdict", "bundle", "report", "reasons", "checks"} <= set(newest(ran, "gate"))
+
+
+def newest(ran: Ran, stage: str) -> Mapping[str, dg.MetadataValue[Any]]:
+    event = ran.instance.get_latest_materialization_event(key(ran.lane, stage))
+    assert event is not None and event.asset_materialization is not None
+    return event.asset_materialization.metadata
 
 
 def test_a_fold_that_fell_away_is_empty_not_failed(ran: Ran) -> None:
