@@ -25,7 +25,7 @@ def run_folds(
     for name in empty:
         why = "no sessions are left for this fold: the usable ones are fewer than the calendar's"
         context.add_asset_metadata({"empty": why}, partition_key=name)
-        context.log.warning(f"{name}: {why}")
+        context.log.info(f"{name}: {why}")
     names: Sequence[str] = [name for name in wanted if name in real]
     if not names:
         return dg.MaterializeResult(metadata={"rows": 0})

@@ -19,13 +19,14 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection
 
+REPOSITORY = Path(__file__).resolve().parent.parent
 # How many events of a run over many partitions Dagster hands to the storage at once; its default is one.
 os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 
 
 def folder() -> str:
-    """`.dagster` below DAGSTER_HOME, without which Dagster reads no dagster.yaml."""
-    return str(Path(os.environ["DAGSTER_HOME"]).expanduser().resolve() / ".dagster")
+    """`.dagster` below DAGSTER_HOME (default: the repository root)."""
+    return str(Path(os.environ.get("DAGSTER_HOME") or REPOSITORY).expanduser().resolve() / ".dagster")
 
 
 class BatchedEventLog(SqliteEventLogStorage):

@@ -57,7 +57,7 @@ def _interpreted[F: Callable[..., Any]](function: F) -> F:
 
 
 def kernel[F: Callable[..., Any]](function: F) -> F:
-    """Compile a function of the core: cached on disk, without the GIL, no fast-math (bit for bit the same everywhere)."""
+    """Compile a function of the core: cached on disk, without the GIL, without fast-math (the same bits everywhere)."""
     if cast(Any, numba).config.DISABLE_JIT:
         return _interpreted(function)
     return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))

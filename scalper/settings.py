@@ -351,9 +351,9 @@ class Lane(BaseSettings):
             raise ValueError("end is not after start")
         traded = self.execution_symbol or self.symbol
         if traded.removeprefix("M") != self.symbol.removeprefix("M"):
-            raise ValueError(f"execution_symbol: {traded} is another market than {self.symbol}; trade the same or its micro")
+            raise ValueError(f"execution_symbol: {traded} is another market than {self.symbol}; trade it or its micro")
         if self.source != "import" and self.interval not in ("1s", "1m"):
-            raise ValueError(f"interval: a vendor's {self.interval} bars are not asked for; use 1s or 1m, or import files")
+            raise ValueError(f"interval: a vendor's {self.interval} bars are not asked for; use 1s or 1m, or import")
         for name in self.features.higher:
             if name not in INTERVALS and not name.endswith("m"):
                 raise ValueError(f"features.higher: unknown interval {name}")

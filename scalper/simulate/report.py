@@ -46,7 +46,7 @@ class ReportData:
     reasons: Sequence[str]
     """Plain sentences that decide the verdict, weightiest first; three are shown."""
     checks: Sequence[Mapping[str, Any]]
-    """The gate's checks: id, stage, value, threshold, status (`PASS`, `FAIL` or `CANNOT EVALUATE`), detail, protects."""
+    """The gate's checks: id, stage, value, threshold, status (PASS, FAIL or CANNOT EVALUATE), detail, protects."""
     metrics: Metrics
     """Of the out-of-sample path."""
     sharpe_bound: float | None = None
