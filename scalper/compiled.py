@@ -37,7 +37,7 @@ class _Record(np.record):
     """A record whose fields come before numpy's own attributes (a prediction has a field `flat`)."""
 
     def __getattribute__(self, name: str) -> Any:
-        fields = super().__getattribute__("dtype").fields
+        fields: Any = super().__getattribute__("dtype").fields
         return self[name] if fields and name in fields else super().__getattribute__(name)
 
 
@@ -45,8 +45,10 @@ def _interpreted[F: Callable[..., Any]](function: F) -> F:
     """Plain Python, for NUMBA_DISABLE_JIT=1: there too the fields of records are read by name."""
 
     def seen(one: Any) -> Any:
-        named = isinstance(one, np.ndarray | np.void) and one.dtype.names and not isinstance(one, _Record)
-        return one.view(np.dtype((_Record, one.dtype))) if named else one
+        if isinstance(one, _Record) or not isinstance(one, np.ndarray | np.void):
+            return one
+        kind: Any = cast(Any, one).dtype
+        return cast(Any, one).view(np.dtype((_Record, kind))) if kind.names else cast(Any, one)
 
     @wraps(function)
     def call(*given: Any) -> Any:

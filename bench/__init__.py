@@ -1,0 +1,23 @@
+"""The benchmarks and their peers, run by `scalper bench NAME` and `make bench`; see README.md.
+
+Here: what is measured and against what. Not here: budgets as tests (a shared machine would fail them by chance).
+Every benchmark measures its peers in the same run, after itself, and returns one JSON document.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from bench.measure import table
+
+MODULES = {"features": "features", "simulate": "simulate", "decide": "decide", "import": "importing"}
+"""A benchmark's name to its module, which has `run(size) -> document`."""
+
+
+def run(name: str, size: int | None = None) -> dict[str, Any]:
+    """Run one benchmark; `size` is its number of rows or bars, None its default of a few seconds."""
+    return {"bench": name, **import_module(f"bench.{MODULES[name]}").run(size)}
+
+
+__all__ = ["MODULES", "run", "table"]
