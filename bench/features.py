@@ -7,11 +7,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
 from bench import tape as tape_of
-from bench.features_peers import COLUMNS, with_pandas, with_polars
+from bench.features_peers import with_pandas, with_polars
 from bench.measure import rate, ratios, result, timed
 from bench.tape import Tape
 from scalper.features import catalogue
@@ -19,6 +18,7 @@ from scalper.labels import direction
 from scalper.lake import Lake, bar_keys
 from scalper.learn.session import labels_of, prepare
 from scalper.market import from_ticks
+from scalper.market.bars import PRICES
 from scalper.settings import Lane
 
 ROWS = 2_000_000
@@ -41,9 +41,9 @@ def run(size: int | None = None) -> dict[str, Any]:
     found = result("rows", rows, seconds) | {"with_carried": stepped, "columns": len(names), "threads": 1}
     with TemporaryDirectory() as folder:
         found["parquet"] = _parquet(lane, every, chosen, Path(folder))
-    peers = _peers(lane, every[:PEER_SESSIONS])
+    peers, theirs = _peers(lane, every[:PEER_SESSIONS])
+    left_out = [name for name in names if name not in theirs]
     found |= {"peers": peers, "ratios": ratios(found["rows_per_second"], peers)}
-    left_out = [name for name in names if name not in COLUMNS(lane.features)]
     return found | {"peer_columns": len(names) - len(left_out), "peers_leave_out": ", ".join(left_out)}
 
 
@@ -99,16 +99,19 @@ def _session_files(lane: Lane, lake: Lake, every: list[Tape], index: int) -> int
     return int(rows.sum())
 
 
-def _peers(lane: Lane, every: list[Tape]) -> dict[str, float]:
-    """Traded rows a second of the peers, session by session on the same filled bars, made ready outside the clock."""
-    bars = [tape_of.filled(lane, tape) for tape in every]
+def _peers(lane: Lane, every: list[Tape]) -> tuple[dict[str, float], list[str]]:
+    """Traded rows a second of the peers, session by session on the same filled bars, and the columns they make."""
     rows = sum(tape.bars.size for tape in every)
-    pandas_frames = [pd.DataFrame({name: one[name].astype(float) for name in PRICES}) for one in bars]
-    polars_frames = [pl.DataFrame({name: one[name].astype(float) for name in PRICES}) for one in bars]
-    return {
-        "pandas": rate(rows, lambda: [with_pandas(one, lane) for one in pandas_frames]),
-        f"polars ({pl.thread_pool_size()} threads)": rate(rows, lambda: [with_polars(one, lane) for one in polars_frames]),
+    for_polars = [ohlcv(tape_of.filled(lane, tape)) for tape in every]
+    for_pandas = [one.to_pandas() for one in for_polars]
+    polars = f"polars, {pl.thread_pool_size()} threads"
+    peers = {
+        "pandas": rate(rows, lambda: [with_pandas(one, lane) for one in for_pandas]),
+        polars: rate(rows, lambda: [with_polars(one, lane) for one in for_polars]),
     }
+    return peers, with_polars(for_polars[0], lane).columns
 
 
-PRICES = ("open", "high", "low", "close", "volume")
+def ohlcv(bars: np.ndarray) -> pl.DataFrame:
+    """Bars (n,) of BAR as the peers read them."""
+    return pl.DataFrame({name: bars[name].astype(np.float64) for name in (*PRICES, "volume")})

@@ -33,7 +33,7 @@ _CACHE = _PACKAGE.parent / ".cache" / "numba" / source_digest(*_FLOORS)[:16]
 cast(Any, numba).config.CACHE_DIR = str(_CACHE)
 
 
-class _Record(np.record):
+class _Record(np.record):  # pyright: ignore[reportIncompatibleVariableOverride]  (numpy pins __module__)
     """A record whose fields come before numpy's own attributes (a prediction has a field `flat`)."""
 
     def __getattribute__(self, name: str) -> Any:
