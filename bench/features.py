@@ -26,7 +26,7 @@ PEER_SESSIONS = 2
 
 
 def run(size: int | None = None) -> dict[str, Any]:
-    """`rows` are traded seconds, as the specification's budget counts them; `with_carried` is what the kernel steps over.
+    """`rows` are traded seconds, as the budget counts them; `with_carried` is what the kernel steps over.
 
     Ours: fill the carried seconds, every column of the catalogue, labels; session by session, one thread. Peers: given
     the filled seconds, and fewer columns.
@@ -59,9 +59,7 @@ def _in_memory(lane: Lane, every: list[Tape]) -> int:
 def _labels(lane: Lane, tape: Tape, bars: np.ndarray) -> None:
     labels = lane.labels
     table = lane.timetable(tape.session)
-    direction(
-        bars, table, horizon=labels.horizon, threshold_ticks=labels.threshold_ticks, stale_s=lane.policy.stale_s
-    )
+    direction(bars, table, horizon=labels.horizon, threshold_ticks=labels.threshold_ticks, stale_s=lane.policy.stale_s)
 
 
 def _parquet(lane: Lane, every: list[Tape], chosen: list[int], folder: Path) -> dict[str, Any]:
@@ -86,7 +84,7 @@ def _parquet(lane: Lane, every: list[Tape], chosen: list[int], folder: Path) -> 
 def _session_files(lane: Lane, lake: Lake, every: list[Tape], index: int) -> int:
     """One session as scalper.lane.rows writes it; returns its rows."""
     ready = prepare(lake, lane, every[index].session, every[index - 1].session if index else None)
-    label, move, end_ns = labels_of(lane, ready)
+    label, move, end_ns = labels_of(lane, ready.bars, ready.timetable)
     rows = ready.rows
     stamps = {"ts_ns": ready.bars["ts_ns"][rows]}
     names = [one.name for one in catalogue(lane.features, lane.interval_ns)]

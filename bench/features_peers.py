@@ -6,6 +6,8 @@ hold open, high, low, close and volume as float64, in ticks; NaN (0 / 0) becomes
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -15,8 +17,8 @@ from scalper.settings import Lane
 
 def with_pandas(bars: pd.DataFrame, lane: Lane) -> pd.DataFrame:
     """Features (float32) and `label` of one session, row by row as `bars`."""
-    s, out = lane.features, dict[str, pd.Series]()
-    opened, high, low, close, volume = (bars[name] for name in ("open", "high", "low", "close", "volume"))
+    s, out = lane.features, dict[str, Any]()
+    opened, high, low, close, volume = (cast(Any, bars[name]) for name in ("open", "high", "low", "close", "volume"))
     change, spread = close.diff().fillna(0.0), high - low
     for k in s.returns:
         ratio = close / close.shift(k)
@@ -62,9 +64,7 @@ def with_polars(bars: pl.DataFrame, lane: Lane) -> pl.DataFrame:
     """As with_pandas, by lazy expressions: polars plans them together and uses its threads."""
     s, out = lane.features, dict[str, pl.Expr]()
     opened, high, low, close, volume = (pl.col(name) for name in ("open", "high", "low", "close", "volume"))
-    change, last, spread, atr, deviation = (
-        pl.col(name) for name in ("change", "last", "spread", "_atr", "_deviation")
-    )
+    change, last, spread, atr, deviation = (pl.col(name) for name in ("change", "last", "spread", "_atr", "_deviation"))
     base = bars.lazy().with_columns(
         change=close.diff().fill_null(0.0), last=close.shift(1).fill_null(close), spread=high - low
     )

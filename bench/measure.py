@@ -68,11 +68,15 @@ def table(document: dict[str, Any]) -> Table:
 def _lines(document: dict[str, Any], indent: str = "") -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     for name, value in document.items():
-        if name == "bench":
-            continue
         if isinstance(value, dict):
             lines += [(f"{indent}{name}", ""), *_lines(value, indent + "  ")]
-        else:
-            text = f"{value:,.4g}" if isinstance(value, float) and value < 100 else value
-            lines.append((f"{indent}{name}", f"{text:,.0f}" if isinstance(text, int | float) else str(text)))
+        elif name != "bench":
+            lines.append((f"{indent}{name}", _figure(value)))
     return lines
+
+
+def _figure(value: object) -> str:
+    """Whole numbers with separators, small ones with four digits."""
+    if isinstance(value, bool | str):
+        return str(value)
+    return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 100 else f"{value:,.0f}"

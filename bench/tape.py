@@ -1,11 +1,10 @@
-"""What the benchmarks run on: a lane and sessions of the simulated market, a few that are gone through again and again."""
+"""What the benchmarks run on: a lane, and a few sessions of the simulated market that are gone through repeatedly."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -48,11 +47,9 @@ def until(every: list[Tape], rows: int) -> list[int]:
     """Indices of the sessions, round and round, until they hold `rows` traded rows: whole sessions, at least one."""
     chosen: list[int] = []
     held = 0
-    for index in cycle(range(len(every))):
-        chosen.append(index)
-        held += every[index].bars.size
-        if held >= rows:
-            return chosen
+    while held < rows or not chosen:
+        chosen.append(len(chosen) % len(every))
+        held += every[chosen[-1]].bars.size
     return chosen
 
 

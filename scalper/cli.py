@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -269,6 +269,26 @@ def bundle_verify(path: Path, as_json: Json = False) -> None:
     _show({"passed": not problems, "problems": problems}, as_json, lambda: say(words))
     if problems:
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def bench(
+    name: Annotated[Literal["features", "simulate", "decide", "import"], typer.Argument(help="What to measure.")],
+    size: Annotated[int | None, typer.Option("--rows", "--bars", min=1, help="How many; a few seconds' worth.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a part of the program and its peers in the same run; the ratios count, see bench/README.md."""
+    from importlib import import_module
+
+    from scalper.errors import DataUnavailable
+    from scalper.settings import REPOSITORY
+
+    if not (REPOSITORY / "bench" / "__init__.py").is_file():
+        raise DataUnavailable(f"{REPOSITORY} has no bench/: benchmarks are not installed, run them in a clone")
+    sys.path.insert(0, str(REPOSITORY))  # before any other package of that name
+    benchmarks = import_module("bench")
+    found: dict[str, Any] = benchmarks.run(name, size)
+    _show(found, as_json, lambda: console.print(benchmarks.table(found)))
 
 
 # ------------------------------------------------------------------ replay and live

@@ -349,9 +349,6 @@ class Lane(BaseSettings):
     def _consistent(self) -> Self:
         if self.end is not None and self.end <= self.start:
             raise ValueError("end is not after start")
-        traded = self.execution_symbol or self.symbol
-        if traded.removeprefix("M") != self.symbol.removeprefix("M"):
-            raise ValueError(f"execution_symbol: {traded} is another market than {self.symbol}; trade it or its micro")
         if self.source != "import" and self.interval not in ("1s", "1m"):
             raise ValueError(f"interval: a vendor's {self.interval} bars are not asked for; use 1s or 1m, or import")
         for name in self.features.higher:
@@ -518,7 +515,11 @@ def load_lane(path: Path, **overrides: object) -> Lane:
     except SettingsError as error:
         raise BadInput(f"{path}: a variable SCALPER_LANE__…: {error}; write lists and mappings as JSON") from None
     _refuse_unknown(path, "symbol", lane.symbol, instrument)
-    _refuse_unknown(path, "execution_symbol", lane.execution_symbol or lane.symbol, costs_of)
+    traded = lane.execution_symbol or lane.symbol
+    _refuse_unknown(path, "execution_symbol", traded, costs_of)
+    if traded.removeprefix("M") != lane.symbol.removeprefix("M"):
+        why = f"{traded} is another market than {lane.symbol}; trade {lane.symbol} or its micro"
+        raise BadInput(f"{path}: key `execution_symbol`: {why}")
     return lane
 
 

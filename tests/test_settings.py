@@ -147,6 +147,7 @@ def test_no_text_file(tmp_path: Path) -> None:
         (("symbol: MES", "symbol: XYZ"), "`symbol`", "unknown symbol 'XYZ'"),
         (("symbol: MES", "symbol: MES\nexecution_symbol: QQ"), "`execution_symbol`", "unknown symbol 'QQ'"),
         (("symbol: MES", "symbol: ES"), "`execution_symbol`", "has no cost table"),
+        (("symbol: MES", "symbol: NQ\nexecution_symbol: MES"), "`execution_symbol`", "MES is another market than NQ"),
     ],
 )
 def test_symbols(tmp_path: Path, change: tuple[str, str], key: str, says: str) -> None:

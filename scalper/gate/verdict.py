@@ -70,10 +70,10 @@ def decide(checks: Sequence[Check], stage: str = "PAPER") -> Verdict:
     failed = [one for one in checks if not one.passed]
     order = FAILURES if failed else PROTECTIONS
 
-
-    def weight(one: Check) -> tuple[bool, int]:
-        """What failed comes before what could not be evaluated, which often only follows from it."""
-        return one.status == "CANNOT EVALUATE", order.index(one.id) if one.id in order else len(order)
+    def weight(one: Check) -> int:
+        """Place in the order; a replay without decisions says no more than that the lane does not trade."""
+        idle = one.id == "parity.replay" and one.status == "CANNOT EVALUATE"
+        return order.index(one.id) if one.id in order and not idle else len(order)
 
     chosen = sorted(failed or checks, key=weight)
     reasons = tuple(f"{one.id}: {one.detail}" for one in chosen[:REASONS])

@@ -17,6 +17,7 @@ from scalper.lake.quality import QualityReport, check_sessions, read_report
 from scalper.lane.stage import Progress, StageReport, bar, calendar
 from scalper.market import Session
 from scalper.settings import Environment, Home, Lane
+from scalper.simulate.sketch import columns_svg
 
 
 def _chosen(every: Sequence[Session], days: Sequence[date] | None) -> list[Session]:
@@ -57,7 +58,9 @@ def bars(
     rows, preview = _bar_table(lane, lake, held)
     lake.views()
     detail |= {"sessions": len(held), "missing": len(wanted) - len(held)}
-    return StageReport("bars", rows, len(held), 0, clock.monotonic() - started, detail, preview.tail(8))
+    daily = preview.group_by("session", maintain_order=True).agg(pl.col("volume").sum())
+    picture = columns_svg("volume a session, contracts", daily["session"].to_list(), daily["volume"].to_list())
+    return StageReport("bars", rows, len(held), 0, clock.monotonic() - started, detail, preview.tail(8), picture)
 
 
 def _no_bars(lane: Lane) -> str:

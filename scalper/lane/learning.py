@@ -14,6 +14,7 @@ from scalper.lane.stage import Progress, StageReport, bar, calendar, ledger_path
 from scalper.learn import walkforward as walking
 from scalper.learn.folds import Fold, Folds, walk_forward
 from scalper.settings import Home, Lane
+from scalper.simulate.sketch import columns_svg
 
 
 def learnable(lane: Lane, home: Home) -> list[date]:
@@ -47,7 +48,10 @@ def models(
     table = pl.DataFrame([{key: one[key] for key in columns} for one in records])
     skipped = sum(bool(one["skipped"]) for one in records)
     rows = sum(int(one["rows"]) for one in records)
-    return StageReport("models", rows, len(records) - skipped, skipped, clock.monotonic() - started, {}, table)
+    losses = [min(one["curves"]["tail"], default=float("nan")) for one in records]
+    picture = columns_svg("best log-loss of the early-stopping tail", [one["fold"] for one in records], losses)
+    seconds = clock.monotonic() - started
+    return StageReport("models", rows, len(records) - skipped, skipped, seconds, {}, table, picture)
 
 
 def search(
@@ -67,5 +71,7 @@ def search(
     skipped = sum(bool(one["skipped"]) for one in records)
     trials = (len(records) - skipped) * lane.search.trials
     detail = {"trials": trials, "ledger": str(ledger_path(lane, home))}
-    seconds = clock.monotonic() - started
-    return StageReport("search", trials, len(records) - skipped, skipped, seconds, detail, pl.DataFrame(records))
+    seconds, table = clock.monotonic() - started, pl.DataFrame(records)
+    names = [one["fold"] for one in records]
+    picture = columns_svg("score of what was chosen, on its search window", names, [one["score"] for one in records])
+    return StageReport("search", trials, len(records) - skipped, skipped, seconds, detail, table, picture)

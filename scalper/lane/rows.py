@@ -16,9 +16,10 @@ from scalper.errors import DataUnavailable
 from scalper.lake import Lake, bar_keys
 from scalper.lane.bars import usable
 from scalper.lane.stage import Progress, StageReport, bar, calendar
-from scalper.learn.session import Prepared, labels_of, prepare
+from scalper.learn.session import bars_of, labels_of, prepare
 from scalper.market import Session
 from scalper.settings import Home, Lane
+from scalper.simulate.sketch import columns_svg
 
 
 def features(
@@ -28,9 +29,10 @@ def features(
     names = [one.name for one in feature_floor.catalogue(lane.features, lane.interval_ns)]
     feature_floor.params(lane.features, lane.interval_ns)
 
-    def make(ready: Prepared) -> pl.DataFrame:
+    def make(lake: Lake, one: Session, before: Session | None) -> pl.DataFrame:
+        ready = prepare(lake, lane, one, before)
         rows = ready.rows
-        columns = {name: ready.block.x[rows, index] for index, name in enumerate(names)}
+        columns = dict(zip(names, np.ascontiguousarray(ready.block.x[rows].T), strict=True))
         volatility = ready.block.volatility[rows].astype(np.float32)
         return pl.DataFrame({"ts_ns": ready.bars["ts_ns"][rows], **columns, "volatility_ticks": volatility})
 
@@ -42,14 +44,16 @@ def features(
 def labels(
     lane: Lane, home: Home, days: Sequence[date] | None = None, *, progress: Progress | None = None
 ) -> StageReport:
-    """Write the label of every feature row of each usable session."""
+    """Write the label of every feature row of each usable session; its features come first."""
 
-    def make(ready: Prepared) -> pl.DataFrame:
-        label, move, end_ns = labels_of(lane, ready)
-        rows = ready.rows
+    def make(lake: Lake, one: Session, _: Session | None) -> pl.DataFrame:
+        bars = bars_of(lake, lane, one).bars
+        label, move, end_ns = labels_of(lane, bars, lane.timetable(one))
+        wanted = lake.read("features", {"lane": lane.name, "date": one.date.isoformat()})["ts_ns"]
+        rows = np.isin(bars["ts_ns"], wanted.to_numpy())
         return pl.DataFrame(
             {
-                "ts_ns": ready.bars["ts_ns"][rows],
+                "ts_ns": bars["ts_ns"][rows],
                 "label": label[rows],
                 "move_ticks": move[rows].astype(np.float32),
                 "end_ns": end_ns[rows],
@@ -67,17 +71,18 @@ def _session_files(
     kind: str,
     days: Sequence[date] | None,
     recipe: str,
-    make: Callable[[Prepared], pl.DataFrame],
+    make: Callable[[Lake, Session, Session | None], pl.DataFrame],
     given: Progress | None,
 ) -> StageReport:
-    """Make one file a session from its prepared bars, where the inputs have changed since the last time."""
+    """Make one file a session from its bars, where the inputs have changed since the last time."""
     started = clock.monotonic()
     lake, every = Lake(home.lake), calendar(lane)
     before = dict(zip([one.date for one in every[1:]], every, strict=False))
     wanted = set(days) if days is not None else None
     todo = [one for one in usable(lane, home) if wanted is None or one.date in wanted]
-    rows = done = skipped = flat = 0
+    skipped = flat = 0
     last: pl.DataFrame | None = None
+    sizes: dict[date, int] = {}
     with bar(f"{lane.name}: {kind}", given) as advance:
         for index, one in enumerate(todo, 1):
             keys = {"lane": lane.name, "date": one.date.isoformat()}
@@ -86,20 +91,21 @@ def _session_files(
                 skipped += 1
             else:
                 try:
-                    last = make(prepare(lake, lane, one, before.get(one.date)))
+                    last = make(lake, one, before.get(one.date))
                 except DataUnavailable:  # no bars of the contract that the roll rule holds: the session is flat
                     flat += 1
                     lake.path(kind, keys).unlink(missing_ok=True)
                 else:
                     lake.write(kind, keys, last, {"scalper.input": stamp})
-                    rows += last.height
-                    done += 1
+                    sizes[one.date] = last.height
             advance(index, len(todo))
     if days is None:
         _forget(lake, lane, kind, {one.date for one in todo})
-    detail = {"sessions": len(todo), "without the contract": flat}
+    detail = {"sessions": len(todo), "without bars of the contract": flat}
     preview = last.tail(5) if last is not None else None
-    return StageReport(kind, rows, done, skipped, clock.monotonic() - started, detail, preview)
+    picture = columns_svg("rows a session", list(sizes), list(sizes.values())) if sizes else None
+    seconds = clock.monotonic() - started
+    return StageReport(kind, sum(sizes.values()), len(sizes), skipped, seconds, detail, preview, picture)
 
 
 def _forget(lake: Lake, lane: Lane, kind: str, keep: set[date]) -> None:

@@ -20,7 +20,7 @@ from scalper.learn.holdout import open_holdout
 from scalper.settings import Home, Lane
 from scalper.simulate import Simulation, simulate
 from scalper.simulate.metrics import summarise
-from scalper.simulate.report_figures import equity_svg
+from scalper.simulate.sketch import equity_svg
 
 
 def simulation(lane: Lane, home: Home, *, progress: Progress | None = None) -> StageReport:

@@ -75,11 +75,11 @@ def prepare(lake: Lake, lane: Lane, session: Session, before: Session | None) ->
     return Prepared(session, found.contract, found.bars, table, block, found.dropped)
 
 
-def labels_of(lane: Lane, ready: Prepared) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Label, move and label end of every bar of the session (see labels.direction)."""
+def labels_of(lane: Lane, bars: np.ndarray, timetable: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Label, move and label end of every bar of a session (see labels.direction)."""
     return direction(
-        ready.bars,
-        ready.timetable,
+        bars,
+        timetable,
         horizon=lane.labels.horizon,
         threshold_ticks=lane.labels.threshold_ticks,
         stale_s=lane.policy.stale_s,

@@ -234,7 +234,7 @@ def walk(lane: Lane, sessions: Sessions, stretches: Sequence[tuple[int, Path, Se
 
 
 def _scored(lane: Lane, ready: Prepared, one: SessionInput, prior: Sequence[float]) -> pl.DataFrame:
-    label, _, _ = labels_of(lane, ready)
+    label, _, _ = labels_of(lane, ready.bars, ready.timetable)
     rows = (one.predictions["valid"] != 0) & (label >= 0)
     q = one.predictions[rows]
     n = int(rows.sum())

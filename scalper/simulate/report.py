@@ -17,6 +17,7 @@ from scalper.simulate import markup
 from scalper.simulate import report_figures as figures
 from scalper.simulate.markup import dollars, ratio, share
 from scalper.simulate.metrics import Group, Metrics
+from scalper.simulate.sketch import equity_svg
 
 PASSED = "PASS"
 MODES = {
@@ -149,7 +150,7 @@ def _equity(data: ReportData, drawn: dict[str, figures.Figure]) -> str:
     if not data.daily.height:
         return markup.card("Equity, out of sample", lead, markup.none("No session was simulated."))
     drawn["equity"] = figures.equity_figure(data.daily, data.trades, data.equity, data.metrics.capital)
-    fallback = f"<noscript>{figures.equity_svg(data.daily)}</noscript>"
+    fallback = f"<noscript>{equity_svg(data.daily)}</noscript>"
     return markup.card("Equity, out of sample", lead, markup.plot("equity") + fallback)
 
 

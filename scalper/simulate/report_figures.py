@@ -120,31 +120,6 @@ def refusal_figure(refusals: pl.DataFrame) -> Figure:
     return {"data": [trace | {"hovertemplate": "%{y}: %{x}<extra></extra>"}], "layout": layout}
 
 
-def equity_svg(daily: pl.DataFrame, width: int = 640, height: int = 160) -> str:
-    """Net P&L added up over the sessions, as one small SVG (daily: `session`, `net`)."""
-    total = np.concatenate([[0.0], daily["net"].cum_sum().to_numpy()])
-    low, high = float(total.min()), float(total.max())
-    span = (high - low) or 1.0
-    x = np.linspace(8, width - 8, total.size)
-    y = 26 + (height - 52) * (1 - (total - low) / span)
-    zero = 26 + (height - 52) * (1 + low / span)
-    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x.tolist(), y.tolist(), strict=True))
-    colour = "#0072b2" if total[-1] >= 0 else "#d55e00"
-    ends = [str(daily["session"][0]), str(daily["session"][-1])] if daily.height else ["", ""]
-    text = f"{dollars(float(total[-1]))} net, {daily.height} sessions"
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}" role="img" '
-        f'font-family="system-ui,sans-serif" font-size="12" fill="#767f8c"><title>{text}</title>'
-        f'<polygon points="8,{zero:.1f} {points} {width - 8},{zero:.1f}" fill="{colour}" fill-opacity="0.12"/>'
-        f'<line x1="8" x2="{width - 8}" y1="{zero:.1f}" y2="{zero:.1f}" stroke="#767f8c" stroke-dasharray="2 3"/>'
-        f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.8" stroke-linejoin="round"/>'
-        f'<text x="8" y="16" fill="{colour}" font-weight="600">{text}</text>'
-        f'<text x="8" y="{height - 6}">{ends[0]}</text>'
-        f'<text x="{width - 8}" y="{height - 6}" text-anchor="end">{ends[1]}</text></svg>'
-    )
-
-
 def thin(equity: pl.DataFrame, points: int = POINTS) -> pl.DataFrame:
     """At most `points` rows of (`ts_ns`, `equity`): the lowest and the highest of each stretch, and both ends."""
     if equity.height <= points:

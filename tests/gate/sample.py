@@ -182,7 +182,7 @@ def make_recipe(lake: Lake, lane: Lane, days: list[date], papers: dict[str, Any]
     }
     for index, one in enumerate(every):
         ready = prepare(lake, lane, one, None)
-        label, move, end_ns = labels_of(lane, ready)
+        label, move, end_ns = labels_of(lane, ready.bars, ready.timetable)
         rows = ready.rows
         columns = (ready.block.x, label, move, ready.block.volatility, ready.bars["ts_ns"], end_ns)
         for key, column in zip(parts, columns, strict=False):

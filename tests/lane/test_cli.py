@@ -160,7 +160,11 @@ def test_a_secret_is_in_no_output(tmp_path: Path, server: DatabentoServer) -> No
 
 
 def test_halt_status_resume(ran: Ran) -> None:
-    for words, part in ((("halt", "--why", "news"), "news"), (("status",), "news"), (("resume", "--why", "calm"), "calm")):
+    for words, part in (
+        (("halt", "--why", "news"), "news"),
+        (("status",), "news"),
+        (("resume", "--why", "calm"), "calm"),
+    ):
         code, out, err = scalper(*words, "--config", ran.path, "--json", home=ran.home.root)
         assert code == 0, err
         assert part in out

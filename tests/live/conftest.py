@@ -83,7 +83,7 @@ def dataset(lane: Lane, lake: Lake, sessions: Sequence[Session]) -> Dataset:
     parts = []
     for index, one in enumerate(sessions):
         ready = prepare(lake, lane, one, None)
-        label, move, end_ns = labels_of(lane, ready)
+        label, move, end_ns = labels_of(lane, ready.bars, ready.timetable)
         rows = ready.rows
         at = np.full(rows.sum(), index, np.int32)
         volatility = ready.block.volatility[rows].astype(np.float32)

@@ -18,7 +18,8 @@ import pytest
 from scalper.simulate import markup
 from scalper.simulate.metrics import summarise
 from scalper.simulate.report import write_report
-from scalper.simulate.report_figures import distribution_figure, equity_figure, equity_svg, session_figure, thin
+from scalper.simulate.report_figures import distribution_figure, equity_figure, session_figure, thin
+from scalper.simulate.sketch import columns_svg, equity_svg
 from tests.simulate.sample import CAPITAL, NO_EQUITY, report
 
 
@@ -274,3 +275,13 @@ def test_dollars(value: float, text: str) -> None:
 def test_values(value: object, text: str) -> None:
     """Any value reads as a person writes it."""
     assert markup.shown(value) == text
+
+
+@pytest.mark.parametrize("values", [[], [0.0], [1.0, -2.0, float("nan")], [3.0] * 400])
+def test_columns_svg_is_an_svg_with_a_column_a_value(values: list[float]) -> None:
+    from xml.etree import ElementTree
+
+    picture = columns_svg("net <of> a day", range(len(values)), values)
+    found = ElementTree.fromstring(picture)
+    assert len([one for one in found if one.tag.endswith("rect")]) == len(values)
+    assert "net &lt;of&gt; a day" in picture

@@ -1,0 +1,126 @@
+"""The benchmarks on tiny sizes: their documents have the keys, and the work is real. No timings: machines are busy."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import bench
+from bench import importing, simulate
+from bench import tape as tape_of
+from bench.features import ohlcv
+from bench.features_peers import with_pandas, with_polars
+from scalper.features import catalogue
+from scalper.lake import Lake, import_files
+
+RATES = {"seconds", "peak_mib", "peers", "ratios"}
+
+
+def test_features_document() -> None:
+    found = bench.run("features", 1000)
+    assert set(found) >= RATES | {"rows", "rows_per_second", "parquet"}
+    assert found["with_carried"] > found["rows"] > 10_000  # whole sessions
+    assert found["parquet"]["rows_written"] > 10_000
+    assert found["peer_columns"] == found["columns"] - len(found["peers_leave_out"].split(", "))
+    _sound(found, "rows")
+
+
+def test_simulate_document_says_that_it_traded() -> None:
+    found = bench.run("simulate", 80_000)
+    assert set(found) >= RATES | {"bars", "bars_per_second"}
+    assert found["bars_per_trade"] <= 1000
+    assert found["halted"] is False
+    assert found["live_path_trades_the_same"] is True
+    assert set(found["exits"]) >= {"stop", "target", "time", "signal", "reversal"}
+    _sound(found, "bars")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_decide_document() -> None:
+    found = bench.run("decide", 600)
+    assert set(found) >= RATES | {"bars", "decision", "parts"}
+    assert (found["bars"], found["trees"]) == (600, 600)
+    for one in (found["decision"], *found["parts"].values(), *found["peers"].values()):
+        assert 0 < one["p50_ms"] <= one["p99_ms"]
+    assert set(found["parts"]) == {"features", "score", "policy"}
+
+
+def test_import_document() -> None:
+    found = bench.run("import", 3000)
+    assert set(found) >= RATES | {"rows", "rows_per_second", "parquet"}
+    for one in (found, found["parquet"]):
+        assert one["rows"] == one["rows_kept"] == 3000
+        _sound(one, "rows")
+
+
+def _sound(found: dict[str, Any], unit: str) -> None:
+    """Rates are counts over seconds, and ratios are against the peers."""
+    assert found["peak_mib"] > 0
+    assert found[f"{unit}_per_second"] == pytest.approx(found[unit] / found["seconds"], rel=0.05)
+    for name, theirs in found["peers"].items():
+        assert found["ratios"][name] == pytest.approx(found[f"{unit}_per_second"] / theirs, rel=0.05, abs=0.01)
+
+
+def test_peers_make_the_features_of_the_kernel() -> None:
+    """Where they share a column they agree on it; flat windows, which rolling sums of floats blur, are left out."""
+    lane = tape_of.lane()
+    tape, bars, block = next(iter(tape_of.features(lane, tape_of.tapes(1))))
+    warm = np.flatnonzero(block.warm)
+    names = [one.name for one in catalogue(lane.features, lane.interval_ns)]
+    frame = ohlcv(bars)
+    polars, pandas = with_polars(frame, lane), with_pandas(frame.to_pandas(), lane)
+    assert polars.columns == list(pandas.columns)[: len(polars.columns)]
+    for name in [one for one in polars.columns if one != "label"]:
+        ours = block.x[warm, names.index(name)].astype(float)
+        for theirs in (polars[name].to_numpy()[warm], pandas[name].to_numpy()[warm]):
+            near = np.isclose(ours, theirs.astype(float), rtol=1e-3, atol=2e-2)
+            assert near.mean() > 0.99, (tape.session.date, name)
+
+
+def test_the_peer_of_the_simulation_trades() -> None:
+    lane = tape_of.lane(labels={"horizon": simulate.HORIZON})
+    script = simulate.scripts(lane, 1)[0].first(5000)
+    assert simulate.fixed_horizon(lane, script) != 0
+
+
+@pytest.mark.parametrize("kind", ["text", "parquet"])
+def test_importers_keep_the_same_rows(tmp_path: Path, kind: str) -> None:
+    bars = importing.bars(4000)
+    paths = importing.texts(bars, tmp_path) if kind == "text" else [importing.parquet(bars, tmp_path)]
+    peer = importing.pandas_texts if kind == "text" else importing.pandas_parquet
+    report = import_files(Lake(tmp_path / "lake"), paths, symbol="ES", tz=importing.ZONE if kind == "text" else None)
+    assert peer(paths, tmp_path / "peer") == report.rows_kept == 4000
+    theirs = {path.parent.name: len(pd.read_parquet(path)) for path in (tmp_path / "peer").rglob("part.parquet")}
+    ours = {path.parent.name: len(pl.read_parquet(path)) for path in (tmp_path / "lake/bars").rglob("part.parquet")}
+    assert ours == theirs
+
+
+def test_command_line(tmp_path: Path) -> None:
+    def scalper(*words: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "scalper.cli", "bench", *words],
+            env=os.environ | {"SCALPER_HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    code, out, err = scalper("import", "--rows", "2000", "--json")
+    assert code == 0, err
+    assert json.loads(out)["rows_kept"] == 2000
+    code, out, err = scalper("import", "--rows", "2000")
+    assert (code, out) == (0, "")
+    assert "rows_per_second" in err
+    assert scalper("nothing")[0] == 2
+    assert scalper("import", "--rows", "99000000")[0] == 3
+    assert not list(tmp_path.iterdir())  # a benchmark leaves nothing in the home
