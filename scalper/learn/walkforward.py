@@ -32,7 +32,7 @@ from scalper.settings import Lane
 from scalper.simulate import SessionInput, Simulation, simulate
 from scalper.simulate.metrics import sharpe
 
-ENOUGH = 1.25
+ENOUGH = 1.6
 """The search wants so many times the trades that the gate asks of a fold: a margin for quieter sessions."""
 
 
