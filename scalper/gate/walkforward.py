@@ -12,6 +12,10 @@ QUARTER = SESSIONS_A_YEAR // 4
 """Sessions of a quarter of a year."""
 
 
+SHOWN = 8
+"""Folds that a message names."""
+
+
 def _sharpe(case: Case) -> Finding:
     value, bound, need = case.metrics.sharpe, case.sharpe_bound, case.thresholds.sharpe
     detail = (
@@ -58,7 +62,8 @@ def _folds(case: Case) -> Finding:
         f"{share:.0%} of them profitable (needed: {need.profitable_folds:.0%})."
     )
     if thin:
-        detail += f" Too few trades in fold {', '.join(thin)}."
+        more = f" and {len(thin) - SHOWN} more" if len(thin) > SHOWN else ""
+        detail += f" Too few trades in fold {', '.join(thin[:SHOWN])}{more}."
     passed = count >= need.folds and not thin and share >= need.profitable_folds
     figures = {"net": {str(fold): net for fold, net in table.select("fold", "net").rows()}}
     return Finding({"folds": count, "trades": least, "profitable": share}, passed, detail, figures)
