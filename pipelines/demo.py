@@ -21,6 +21,7 @@ from pipelines.jobs import STAGES, job_name
 from pipelines.partitions import closed_keys, fold_partitions, span
 from pipelines.sensors import DEMO_TAG
 from scalper import clock
+from scalper import lane as stages
 from scalper.errors import ScalperError
 from scalper.live.desk import status
 from scalper.settings import REPOSITORY, Lane, home, load_lane
@@ -91,6 +92,7 @@ class Demo:
         if verdict["verdict"] == "GO":
             self.job("launch", "the executor, on paper")
             self.await_session(int(self.metadata("launch")["pid"]))
+            print(f"replay {stages.replay(self.lane, home()).text()}", flush=True)
         else:
             print("launch: nothing starts on a NO-GO", flush=True)
         print(f"{clock.monotonic() - began:.0f} s in all; make ui shows every run, check and picture", flush=True)
