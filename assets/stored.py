@@ -15,11 +15,11 @@ from scalper.settings import Home, Lane
 
 
 def present(lane: Lane, home: Home, asset: dg.AssetKey, days: Sequence[date]) -> dg.AssetCheckResult:
-    """Every session of the run that has bars and is not quarantined has a file of this kind with rows."""
+    """Every usable session of the run has a file of this kind; that of a flat session has no rows."""
     lake, kind = Lake(home.lake), asset.path[-1]
     good = {one.date for one in usable(lane, home)}
     wanted = [day for day in days if day in good]
-    absent = [day for day in wanted if not lake.exists(kind, _keys(lane, day)) or _rows(lake, kind, lane, day) == 0]
+    absent = [day for day in wanted if not lake.exists(kind, _keys(lane, day))]
     return _result(asset, "present", len(wanted), absent)
 
 
@@ -46,10 +46,6 @@ def same_rows(lane: Lane, home: Home, asset: dg.AssetKey, days: Sequence[date]) 
 
 def _keys(lane: Lane, day: date) -> dict[str, str]:
     return {"lane": lane.name, "date": day.isoformat()}
-
-
-def _rows(lake: Lake, kind: str, lane: Lane, day: date) -> int:
-    return pl.scan_parquet(lake.path(kind, _keys(lane, day))).select(pl.len()).collect().item()
 
 
 def _finite(frame: pl.DataFrame) -> bool:

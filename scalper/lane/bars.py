@@ -144,8 +144,13 @@ def quality(lane: Lane, home: Home) -> QualityReport:
 
 
 def usable(lane: Lane, home: Home) -> list[Session]:
-    """The sessions that are in the lake and not quarantined, in order."""
+    """The sessions that are not quarantined, from the first to the last in the lake, in order.
+
+    One between them that the lake lacks, or lacks in the contract that the roll rule holds, is a flat session: it has
+    no rows to learn from and earns nothing, but it counts.
+    """
     lake, bad = Lake(home.lake), quality(lane, home).quarantined
-    keys = {"source": lane.source_key, "symbol": lane.symbol, "interval": lane.interval}
-    there = set(lake.dates("bars", keys))
-    return [one for one in calendar(lane) if one.date in there and one.date not in bad]
+    there = lake.dates("bars", {"source": lane.source_key, "symbol": lane.symbol, "interval": lane.interval})
+    if not there:
+        raise DataUnavailable(_no_bars(lane))
+    return [one for one in calendar(lane) if there[0] <= one.date <= there[-1] and one.date not in bad]

@@ -29,7 +29,7 @@ def features(
     names = [one.name for one in feature_floor.catalogue(lane.features, lane.interval_ns)]
     feature_floor.params(lane.features, lane.interval_ns)
 
-    def make(lake: Lake, one: Session, before: Session | None) -> pl.DataFrame:
+    def make(lake: Lake, one: Session, before: Session | None, _: np.ndarray) -> pl.DataFrame:
         ready = prepare(lake, lane, one, before)
         rows = ready.rows
         columns = dict(zip(names, np.ascontiguousarray(ready.block.x[rows].T), strict=True))
@@ -38,7 +38,9 @@ def features(
 
     config = lane.digest("features", "interval", "hours", "roll", "symbol")
     code = source_digest("market", "features")
-    return _session_files(lane, home, "features", days, f"{config} {code}", make, progress)
+    floats = dict.fromkeys((*names, "volatility_ticks"), pl.Float32)
+    empty = pl.DataFrame(schema={"ts_ns": pl.Int64, **floats})
+    return _session_files(lane, home, "features", days, f"{config} {code}", make, empty, progress)
 
 
 def labels(
@@ -46,8 +48,7 @@ def labels(
 ) -> StageReport:
     """Write the label of every feature row of each usable session; its features come first."""
 
-    def make(lake: Lake, one: Session, _: Session | None) -> pl.DataFrame:
-        bars = bars_of(lake, lane, one).bars
+    def make(lake: Lake, one: Session, _: Session | None, bars: np.ndarray) -> pl.DataFrame:
         label, move, end_ns = labels_of(lane, bars, lane.timetable(one))
         wanted = lake.read("features", {"lane": lane.name, "date": one.date.isoformat()})["ts_ns"]
         rows = np.isin(bars["ts_ns"], wanted.to_numpy())
@@ -62,7 +63,8 @@ def labels(
 
     config = lane.digest("features", "interval", "hours", "roll", "symbol", "labels", "policy")
     code = source_digest("market", "features", "labels")
-    return _session_files(lane, home, "labels", days, f"{config} {code}", make, progress)
+    empty = pl.DataFrame(schema={"ts_ns": pl.Int64, "label": pl.Int8, "move_ticks": pl.Float32, "end_ns": pl.Int64})
+    return _session_files(lane, home, "labels", days, f"{config} {code}", make, empty, progress)
 
 
 def _session_files(
@@ -71,7 +73,8 @@ def _session_files(
     kind: str,
     days: Sequence[date] | None,
     recipe: str,
-    make: Callable[[Lake, Session, Session | None], pl.DataFrame],
+    make: Callable[[Lake, Session, Session | None, np.ndarray], pl.DataFrame],
+    empty: pl.DataFrame,
     given: Progress | None,
 ) -> StageReport:
     """Make one file a session from its bars, where the inputs have changed since the last time."""
@@ -91,17 +94,18 @@ def _session_files(
                 skipped += 1
             else:
                 try:
-                    last = make(lake, one, before.get(one.date))
-                except DataUnavailable:  # no bars of the contract that the roll rule holds: the session is flat
+                    bars = bars_of(lake, lane, one).bars
+                except DataUnavailable:  # the session is flat: it counts, without a row
                     flat += 1
-                    lake.path(kind, keys).unlink(missing_ok=True)
+                    frame = empty
                 else:
-                    lake.write(kind, keys, last, {"scalper.input": stamp})
-                    sizes[one.date] = last.height
+                    last = frame = make(lake, one, before.get(one.date), bars)
+                lake.write(kind, keys, frame, {"scalper.input": stamp})
+                sizes[one.date] = frame.height
             advance(index, len(todo))
     if days is None:
         _forget(lake, lane, kind, {one.date for one in todo})
-    detail = {"sessions": len(todo), "without bars of the contract": flat}
+    detail = {"sessions": len(todo), "flat, without bars of the contract": flat}
     preview = last.tail(5) if last is not None else None
     picture = columns_svg("rows a session", list(sizes), list(sizes.values())) if sizes else None
     seconds = clock.monotonic() - started

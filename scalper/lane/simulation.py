@@ -37,6 +37,7 @@ def simulation(lane: Lane, home: Home, *, progress: Progress | None = None) -> S
         opening, after = _holdout(lane, home, lake, sessions, found)
         advance(3, 3)
     report = quality(lane, home)
+    used = set(learnable(lane, home)) - set(report.missing)
     evidence = Evidence(
         lane=lane,
         folds=walking.fold_table(found.folds, result, root, path.scored),
@@ -52,7 +53,7 @@ def simulation(lane: Lane, home: Home, *, progress: Progress | None = None) -> S
         quality={
             "sessions": len(report.coverage),
             "quarantined": {day.isoformat(): why for day, why in report.quarantined.items()},
-            "coverage": float(np.mean([report.coverage[day] for day in learnable(lane, home)])),
+            "coverage": float(np.mean([share for day, share in report.coverage.items() if day in used])),
             "used_quarantined": len(set(learnable(lane, home)) & set(report.quarantined)),
         },
         account={

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -32,6 +32,13 @@ from scalper.simulate.metrics import sharpe_bound, summarise
 from scalper.simulate.report import ReportData, write_report
 
 
+def _last_with_rows(lane: Lane, home: Home, days: Sequence[date]) -> date:
+    """The newest of the days that is not flat; the newest if all are."""
+    lake = Lake(home.lake)
+    rows = (one for one in reversed(days) if lake.read("features", {"lane": lane.name, "date": one.isoformat()}).height)
+    return next(rows, days[-1])
+
+
 def replay(lane: Lane, home: Home, day: date | None = None) -> ReplayReport:
     """Stream a stored session bar by bar through the live path and compare it with the simulation.
 
@@ -40,7 +47,7 @@ def replay(lane: Lane, home: Home, day: date | None = None) -> ReplayReport:
     days = learnable(lane, home)
     if not days:
         raise DataUnavailable(f"lane {lane.name}: no session has features; run the lane first")
-    chosen = day or days[-1]
+    chosen = day or _last_with_rows(lane, home, days)
     if chosen not in days:
         raise BadInput(f"{chosen} is no usable session of lane {lane.name}; the last one is {days[-1]}")
     every = calendar(lane)

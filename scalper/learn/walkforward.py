@@ -26,10 +26,10 @@ from scalper.learn.recipe import Recipe, session_input
 from scalper.learn.search import run_study
 from scalper.learn.session import Prepared, labels_of, prepare
 from scalper.learn.train import train
-from scalper.market import Session, session
+from scalper.market import BAR, Session, session
 from scalper.policy import Choice
 from scalper.settings import Lane
-from scalper.simulate import SessionInput, Simulation, simulate
+from scalper.simulate import SessionInput, Simulation, no_predictions, simulate
 from scalper.simulate.metrics import sharpe
 
 ENOUGH = 1.6
@@ -62,6 +62,17 @@ class Sessions:
         """The session before `day` in the calendar."""
         index = self._at[day]
         return self._calendar[index - 1] if index else None
+
+    def session(self, day: date) -> Session:
+        """The session of a day of the calendar."""
+        return self._calendar[self._at[day]]
+
+    def find(self, day: date) -> Prepared | None:
+        """Bars and features of a session, None for a flat one, which the lake has no bars of."""
+        try:
+            return self.ready(day)
+        except DataUnavailable:
+            return None
 
     def ready(self, day: date) -> Prepared:
         """Bars and features of a session. Raises DataUnavailable when the lake lacks it."""
@@ -161,7 +172,11 @@ def choose(lane: Lane, sessions: Sessions, fold: Fold, folder: Path, trials: Pat
     names = [one.name for one in features.catalogue(lane.features, lane.interval_ns)]
     model = Model.load(folder / "model.onnx", expect_features=names, expect_kernel=kernel_version())
     plain = Recipe(lane, model, Choice(0.6, 1.5, 2.0))
-    inputs = [session_input(plain, sessions.ready(day)) for day in fold.search]
+    found = ((day, sessions.find(day)) for day in fold.search)
+    inputs = [
+        session_input(plain, ready) if ready is not None else _flat(lane, sessions.session(day), 0, plain.choice)
+        for day, ready in found
+    ]
     tested = len(fold.test) or len(fold.search)
     needed = ENOUGH * lane.gate.trades_per_fold * len(fold.search) / tested
     rows: list[dict[str, Any]] = []
@@ -226,11 +241,21 @@ def walk(lane: Lane, sessions: Sessions, stretches: Sequence[tuple[int, Path, Se
         used = recipe(lane, folder)
         prior = read_json(folder / "model.json")["prior"]
         for day in days:
-            ready = sessions.ready(day)
+            ready = sessions.find(day)
+            if ready is None:
+                inputs.append(_flat(lane, sessions.session(day), number, used.choice))
+                continue
             one = session_input(used, ready, number)
             inputs.append(one)
             scored.append(_scored(lane, ready, one, prior))
     return WalkPath(inputs, pl.concat(scored))
+
+
+def _flat(lane: Lane, session: Session, fold: int, choice: Choice) -> SessionInput:
+    """A session without bars: nothing happens in it, and it counts."""
+    return SessionInput(
+        session.date, "", np.empty(0, BAR), no_predictions(0), lane.timetable(session), fold=fold, choice=choice
+    )
 
 
 def _scored(lane: Lane, ready: Prepared, one: SessionInput, prior: Sequence[float]) -> pl.DataFrame:
@@ -271,7 +296,7 @@ def stress(lane: Lane, sessions: Sessions, path: WalkPath) -> dict[str, float]:
             one.contract,
             one.bars,
             one.predictions,
-            slower.timetable(sessions.ready(one.date).session),
+            slower.timetable(sessions.session(one.date)),
             one.fold,
             one.choice,
         )

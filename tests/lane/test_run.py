@@ -17,6 +17,7 @@ import pytest
 from scalper import lane as stages
 from scalper.errors import BadInput, DataUnavailable
 from scalper.gate.bundle import verify_bundle
+from scalper.gate.evidence import Evidence
 from scalper.lake import Lake
 from scalper.learn import ledger
 from scalper.sandbox.databento import DatabentoServer
@@ -186,3 +187,22 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bundle(ran: Ran, tmp_path: Pa
     assert ran.verdict.bundle is not None
     bundles = list((tmp_path / "home/state/bundles/tiny").iterdir())
     assert [one.name for one in bundles] == [ran.verdict.bundle.name]
+
+
+def test_a_session_without_its_contract_is_flat_and_counts(ran: Ran, tmp_path: Path) -> None:
+    """SPEC 2: if the new contract's data is missing the session is flat. It is in the daily P&L, with zero."""
+    root = tmp_path / "home"
+    shutil.copytree(ran.home.root, root)
+    home, found = Home(root=root), stages.folds(ran.lane, ran.home)
+    day = found.folds[0].test[1]
+    lake = Lake(home.lake)
+    keys = {"source": ran.lane.source_key, "symbol": "MES", "interval": "1m", "date": day.isoformat()}
+    lake.write("bars", keys, lake.read("bars", keys).with_columns(contract=pl.lit("MESZ25")))
+    assert stages.check(ran.lane, home).missing == [day]
+    for stage in (stages.features, stages.labels, stages.models, stages.search, stages.simulation):
+        stage(ran.lane, home)
+    assert stages.folds(ran.lane, home) == found
+    evidence = Evidence.load(home.state / "evidence" / "tiny", ran.lane)
+    assert evidence.daily.filter(pl.col("session") == day)["net"].to_list() == [0.0]
+    assert evidence.daily.height == len(found.tested())
+    assert evidence.quality["coverage"] > 0.99
