@@ -23,6 +23,11 @@ def monotonic() -> float:
     return time.perf_counter()
 
 
+def busy() -> float:
+    """Processor seconds of this thread: a duration that does not count the waiting for a busy machine."""
+    return time.thread_time()
+
+
 def sleep(seconds: float) -> None:
     """Wait; only retries and supervision do."""
     time.sleep(seconds)

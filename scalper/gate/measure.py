@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scalper.clock import iso, monotonic
+from scalper.clock import busy, iso
 from scalper.gate.audit import SESSIONS, Result, audit_sessions
 from scalper.gate.audit_decisions import folds as audit_folds
 from scalper.gate.case import Measured
@@ -19,7 +19,6 @@ from scalper.learn.recipe import Recipe
 from scalper.policy import DECISION, open_account, rules
 from scalper.policy.kernel import open_session, step  # pyright: ignore[reportUnknownVariableType]
 
-ROUNDS = 3
 TIMED_ROWS = 2000
 WARMING_ROWS = 50
 """Bars before the clock counts: the first calls load code."""
@@ -61,15 +60,12 @@ def stream(subjects: Sequence[Subject], seed: int) -> dict[str, Any]:
     return counted | {"differences": differences, "first": first}
 
 
-def latency(recipe: Recipe, subjects: Sequence[Subject], rounds: int = ROUNDS) -> dict[str, float]:
+def latency(recipe: Recipe, subjects: Sequence[Subject]) -> dict[str, float]:
     """Milliseconds from a bar to its decision: one step of features, one row through ONNX, one step of the policy.
 
-    The calmest of some rounds counts: what else the machine did meanwhile is not the lane's latency.
+    Processor time of this thread: what else the machine did meanwhile is not the lane's latency. The executor reports
+    the time on the wall.
     """
-    return min((_timed(recipe, subjects) for _ in range(rounds)), key=lambda one: one["p99_ms"])
-
-
-def _timed(recipe: Recipe, subjects: Sequence[Subject]) -> dict[str, float]:
     policy = rules(recipe.lane, recipe.choice)
     decision = np.zeros(1, DECISION)
     taken: list[float] = []
@@ -83,12 +79,12 @@ def _timed(recipe: Recipe, subjects: Sequence[Subject]) -> dict[str, float]:
             if i < from_row:
                 stream.push(bar)
                 continue
-            began = monotonic()
+            began = busy()
             row, volatility = stream.push(bar)
             predicted = recipe.model.predict(row, np.array([volatility]))
             step(account[0], policy[0], bar[0], predicted[0], one.timetable[0], decision[0])
             if i >= from_row + WARMING_ROWS:
-                taken.append(1e3 * (monotonic() - began))
+                taken.append(1e3 * (busy() - began))
     p50, p99, worst = np.quantile(taken, (0.5, 0.99, 1.0)).tolist() if taken else (0.0, 0.0, 0.0)
     return {"rows": len(taken), "p50_ms": p50, "p99_ms": p99, "worst_ms": worst}
 
