@@ -139,6 +139,7 @@ class ModelSettings(Section):
     every: Positive = 1
     """Use each n-th training row; labels of neighbouring rows overlap."""
     threads: Positive = 2
+    """Folds that are trained side by side, each on one thread."""
     seed: int = 1
 
 

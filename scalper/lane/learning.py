@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
@@ -39,11 +40,15 @@ def models(
     """Train, calibrate and export one model a fold; every export is compared with XGBoost."""
     started = clock.monotonic()
     lake, chosen = Lake(home.lake), _named(folds(lane, home), names)
-    records: list[dict[str, Any]] = []
-    with bar(f"{lane.name}: models", progress) as advance:
-        for index, fold in enumerate(chosen, 1):
-            records.append(walking.fit(lane, lake, fold, models_root(lane, home) / fold.name))
-            advance(index, len(chosen))
+    root, records = models_root(lane, home), list[dict[str, Any]]()
+
+    def fit(fold: Fold) -> dict[str, Any]:
+        return walking.fit(lane, lake, fold, root / fold.name)
+
+    with bar(f"{lane.name}: models", progress) as advance, ThreadPoolExecutor(lane.model.threads) as pool:
+        for record in pool.map(fit, chosen):
+            records.append(record)
+            advance(len(records), len(chosen))
     columns = ("fold", "rows", "best_round", "parity", "seconds")
     table = pl.DataFrame([{key: one[key] for key in columns} for one in records])
     skipped = sum(bool(one["skipped"]) for one in records)

@@ -108,7 +108,8 @@ def recipe_digest(lane: Lane) -> str:
 def fit(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> dict[str, Any]:
     """Train and calibrate a fold's model from its own windows, unless the same was done before; returns its record.
 
-    Writes model.onnx and model.json into `folder`.
+    Writes model.onnx and model.json into `folder`. One thread: folds are fitted side by side, and the bytes do not
+    depend on the number of threads.
     """
     data = data_digest(lake, lane, (*fold.train, *fold.calibrate))
     config, code = lane.digest("model", "features", "labels", "name"), source_digest("features", "labels", "learn")
@@ -120,7 +121,7 @@ def fit(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> dict[str, Any]:
     trained = train(
         fit_rows,
         calibrate_rows,
-        lane.model,
+        lane.model.model_copy(update={"threads": 1}),
         names=fit_rows.names,
         lane=lane.name,
         window=(fold.train[0], fold.train[-1]),
