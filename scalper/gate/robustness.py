@@ -44,6 +44,12 @@ def _holdout(case: Case) -> Finding:
 
 
 def _stress(case: Case) -> Finding:
+    settings = case.lane.simulation
+    if settings.mode == "optimistic" or settings.cost_multiple < 1 or settings.slippage_ticks < 1:
+        raise CannotEvaluate(
+            "the simulation is softer than the market: its mode is optimistic, or it pays less than a tick of slippage "
+            "or the whole commission"
+        )
     case.trades  # noqa: B018  a path without trades survives anything
     net = {key: number(case.evidence.stress, key, f"the net with {name}") for key, name in STRESS.items()}
     parts = ", ".join(f"{net[key]:+.2f} dollars with {name}" for key, name in STRESS.items())

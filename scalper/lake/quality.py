@@ -7,6 +7,7 @@ lane is flat in it. A file whose schema is not ours stops the check with BadInpu
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ import polars as pl
 
 from scalper.errors import BadInput, ScalperError
 from scalper.lake.measures import measure
-from scalper.lake.store import Lake
+from scalper.lake.store import Lake, bar_keys
 from scalper.market import RollRule, Session
 
 
@@ -159,9 +160,19 @@ def check_sessions(
     report = _report(measured, chosen, failed)
     span = {"start": sessions[0].date.isoformat(), "end": sessions[-1].date.isoformat()}
     used = {"coverage": bounds.coverage, "thin_volume": bounds.thin_volume, "jump_atr": bounds.jump_atr}
+    report.request["bars"] = bars_digest(lake, source, symbol, interval, sessions)
     report.request.update({"source": source, "symbol": symbol, "interval": interval, "roll": roll, **span, **used})
     _save(report_path(lake, source, symbol, interval), report)
     return report
+
+
+def bars_digest(lake: Lake, source: str, symbol: str, interval: str, sessions: Sequence[Session]) -> str:
+    """SHA-256 over the bars of these sessions: a report on other bars is another report."""
+    found = hashlib.sha256()
+    for one in sessions:
+        keys = bar_keys(source, symbol, interval, one.date)
+        found.update(f"{one.date} {lake.digest('bars', keys) if lake.exists('bars', keys) else 'none'}\n".encode())
+    return found.hexdigest()
 
 
 def report_path(lake: Lake, source: str, symbol: str, interval: str) -> Path:

@@ -13,7 +13,7 @@ from scalper import clock
 from scalper.errors import BadInput, DataUnavailable
 from scalper.lake import Lake, bar_keys
 from scalper.lake.databento import DownloadReport, DownloadRequest, download
-from scalper.lake.quality import QualityReport, check_sessions, read_report
+from scalper.lake.quality import QualityReport, bars_digest, check_sessions, read_report
 from scalper.lane.stage import Progress, StageReport, bar, calendar
 from scalper.market import Session
 from scalper.settings import Environment, Home, Lane
@@ -134,10 +134,11 @@ def check(
 
 def quality(lane: Lane, home: Home) -> QualityReport:
     """The quality report on the lane's sessions as it was last written; made now if there is none that fits."""
-    found = read_report(Lake(home.lake), lane.source_key, lane.symbol, lane.interval)
-    every = calendar(lane)
+    lake, every = Lake(home.lake), calendar(lane)
+    found = read_report(lake, lane.source_key, lane.symbol, lane.interval)
     span = {"roll": lane.roll, "start": every[0].date.isoformat(), "end": every[-1].date.isoformat()}
-    wanted = span | lane.quality.model_dump()
+    bars = bars_digest(lake, lane.source_key, lane.symbol, lane.interval, every)
+    wanted = span | lane.quality.model_dump() | {"bars": bars}
     if found is not None and all(found.request.get(key) == value for key, value in wanted.items()):
         return found
     return check(lane, home)

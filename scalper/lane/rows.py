@@ -37,7 +37,7 @@ def features(
         return pl.DataFrame({"ts_ns": ready.bars["ts_ns"][rows], **columns, "volatility_ticks": volatility})
 
     config = lane.digest("features", "interval", "hours", "roll", "symbol")
-    code = source_digest("market", "features")
+    code = source_digest("market", "lake", "features", "learn")
     floats = dict.fromkeys((*names, "volatility_ticks"), pl.Float32)
     empty = pl.DataFrame(schema={"ts_ns": pl.Int64, **floats})
     return _session_files(lane, home, "features", days, f"{config} {code}", make, empty, progress)
@@ -62,7 +62,7 @@ def labels(
         )
 
     config = lane.digest("features", "interval", "hours", "roll", "symbol", "labels", "policy")
-    code = source_digest("market", "features", "labels")
+    code = source_digest("market", "lake", "features", "labels", "learn")
     empty = pl.DataFrame(schema={"ts_ns": pl.Int64, "label": pl.Int8, "move_ticks": pl.Float32, "end_ns": pl.Int64})
     return _session_files(lane, home, "labels", days, f"{config} {code}", make, empty, progress)
 

@@ -13,10 +13,19 @@ from scalper.gate.evidence import Evidence
 from scalper.lake import Lake
 from scalper.lane.bars import quality
 from scalper.lane.learning import folds, learnable
-from scalper.lane.stage import Progress, StageReport, bar, calendar, evidence_folder, ledger_path, models_root
+from scalper.lane.stage import (
+    Progress,
+    StageReport,
+    bar,
+    calendar,
+    evidence_folder,
+    ledger_path,
+    models_root,
+    seen_path,
+)
 from scalper.learn import walkforward as walking
 from scalper.learn.folds import Folds
-from scalper.learn.holdout import open_holdout
+from scalper.learn.holdout import note_path, open_holdout
 from scalper.settings import Home, Lane
 from scalper.simulate import Simulation, simulate
 from scalper.simulate.metrics import summarise
@@ -29,15 +38,15 @@ def simulation(lane: Lane, home: Home, *, progress: Progress | None = None) -> S
     found, root, lake = folds(lane, home), models_root(lane, home), Lake(home.lake)
     sessions = walking.Sessions(lane, lake, calendar(lane), keep=8)
     with bar(f"{lane.name}: simulation", progress) as advance:
-        path = walking.walk(lane, sessions, [(fold.number, root / fold.name, fold.test) for fold in found.folds])
+        path = walking.walk(lane, sessions, root, [(fold, fold.test) for fold in found.folds])
         advance(1, 3)
         result = simulate(lane, path.inputs)
-        shocks = walking.stress(lane, sessions, path)
+        shocks = walking.stress(lane, sessions, path, result)
         advance(2, 3)
+        note_path(seen_path(lane, home), found.tested(), lane=lane.name, recipe=walking.recipe_digest(lane))
         opening, after = _holdout(lane, home, lake, sessions, found)
         advance(3, 3)
     report = quality(lane, home)
-    used = set(learnable(lane, home)) - set(report.missing)
     evidence = Evidence(
         lane=lane,
         folds=walking.fold_table(found.folds, result, root, path.scored),
@@ -53,7 +62,9 @@ def simulation(lane: Lane, home: Home, *, progress: Progress | None = None) -> S
         quality={
             "sessions": len(report.coverage),
             "quarantined": {day.isoformat(): why for day, why in report.quarantined.items()},
-            "coverage": float(np.mean([share for day, share in report.coverage.items() if day in used])),
+            "coverage": float(
+                np.mean([share for day, share in report.coverage.items() if day not in report.quarantined])
+            ),
             "used_quarantined": len(set(learnable(lane, home)) & set(report.quarantined)),
         },
         account={
@@ -63,7 +74,7 @@ def simulation(lane: Lane, home: Home, *, progress: Progress | None = None) -> S
             "sessions": len(result.sessions) + len(after.sessions),
         },
         parity={"onnx": max(walking.read_json(root / fold.name / "model.json")["parity"] for fold in found.all())},
-        digests=_digests(lane, home, lake, found),
+        digests=digests(lane, home, lake, found),
     )
     evidence.save(evidence_folder(lane, home))
     metrics = summarise(evidence.daily, evidence.trades, evidence.equity, lane.risk.capital)
@@ -88,21 +99,22 @@ def _holdout(
     if not found.holdout:
         return {"refused": "the lane keeps no hold-out (folds.holdout_sessions is 0)"}, simulate(lane, [])
     opening = open_holdout(
-        home.state / "holdout" / f"{lane.symbol}-{lane.source_key}-{lane.interval}.jsonl",
+        seen_path(lane, home),
         found.holdout,
         lane=lane.name,
         recipe=walking.recipe_digest(lane),
         data=walking.data_digest(lake, lane, found.holdout),
+        model=walking.made_of([models_root(lane, home) / found.final.name]),
         now=clock.iso(clock.now_ns()),
     )
     detail = {key: getattr(opening, key) for key in opening.__slots__}
     if opening.refused is not None:
         return detail, simulate(lane, [])
-    path = walking.walk(lane, sessions, [(0, models_root(lane, home) / found.final.name, found.holdout)])
+    path = walking.walk(lane, sessions, models_root(lane, home), [(found.final, found.holdout)])
     return detail, simulate(lane, path.inputs)
 
 
-def _digests(lane: Lane, home: Home, lake: Lake, found: Folds) -> dict[str, str]:
+def digests(lane: Lane, home: Home, lake: Lake, found: Folds) -> dict[str, str]:
     """Digests of everything that the verdict rests on."""
     trials = ledger_path(lane, home)
     return {
@@ -111,5 +123,6 @@ def _digests(lane: Lane, home: Home, lake: Lake, found: Folds) -> dict[str, str]
         "code": source_digest(),
         "config": lane.digest(),
         "recipe": walking.recipe_digest(lane),
+        "models": walking.made_of([models_root(lane, home) / fold.name for fold in found.all()]),
         "trials": hashlib.sha256(trials.read_bytes()).hexdigest() if trials.exists() else "none",
     }

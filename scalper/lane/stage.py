@@ -55,8 +55,19 @@ def models_root(lane: Lane, home: Home) -> Path:
 
 
 def ledger_path(lane: Lane, home: Home) -> Path:
-    """The trial ledger of the lane's market: every lane on the same bars shares it."""
-    return home.state / "ledger" / f"{lane.symbol}-{lane.source_key}.jsonl"
+    """The trial ledger of the lane's underlying: every lane on it shares it."""
+    return home.state / "ledger" / f"{_underlying(lane)}.jsonl"
+
+
+def seen_path(lane: Lane, home: Home) -> Path:
+    """The record of what has been seen out of sample on the lane's underlying."""
+    return home.state / "holdout" / f"{_underlying(lane)}.jsonl"
+
+
+def _underlying(lane: Lane) -> str:
+    """ES for ES and MES, whatever the source and the interval; a simulated market is its own."""
+    root = lane.symbol.removeprefix("M")
+    return f"{root}-{lane.source_key}" if lane.source == "sandbox" else root
 
 
 def evidence_folder(lane: Lane, home: Home) -> Path:

@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import SecretStr
 
 from scalper import clock
-from scalper.errors import BadInput, DataUnavailable
+from scalper.errors import BadInput, DataUnavailable, Refused
 from scalper.gate.audit import audit as look_ahead
 from scalper.gate.bundle import write_bundle
 from scalper.gate.checks import evaluate
@@ -20,7 +20,7 @@ from scalper.lake import Lake
 from scalper.lane.bars import bars, check
 from scalper.lane.learning import folds, learnable, models, search
 from scalper.lane.rows import features, labels
-from scalper.lane.simulation import simulation
+from scalper.lane.simulation import digests, simulation
 from scalper.lane.stage import Progress, bar, calendar, evidence_folder, ledger_path, models_root
 from scalper.learn import ledger, tracking
 from scalper.learn import walkforward as walking
@@ -30,6 +30,15 @@ from scalper.live.replay import replay as replay_session
 from scalper.settings import Home, Lane
 from scalper.simulate.metrics import sharpe_bound, summarise
 from scalper.simulate.report import ReportData, write_report
+
+
+def _opened(lane: Lane, home: Home) -> bool:
+    """Whether the lane's last simulation opened the hold-out, with the recipe as it is now."""
+    folder = evidence_folder(lane, home)
+    if not folder.exists():
+        return False
+    record = Evidence.load(folder, lane).holdout
+    return record.get("refused") is None and record.get("recipe") == walking.recipe_digest(lane)
 
 
 def _last_with_rows(lane: Lane, home: Home, days: Sequence[date]) -> date:
@@ -47,14 +56,20 @@ def replay(lane: Lane, home: Home, day: date | None = None) -> ReplayReport:
     days = learnable(lane, home)
     if not days:
         raise DataUnavailable(f"lane {lane.name}: no session has features; run the lane first")
-    chosen = day or _last_with_rows(lane, home, days)
+    shut = () if _opened(lane, home) else folds(lane, home).holdout
+    chosen = day or _last_with_rows(lane, home, [one for one in days if one not in shut])
     if chosen not in days:
         raise BadInput(f"{chosen} is no usable session of lane {lane.name}; the last one is {days[-1]}")
     every = calendar(lane)
     at = {one.date: index for index, one in enumerate(every)}
-    final = walking.recipe(lane, models_root(lane, home) / "final")
+    lake, found = Lake(home.lake), folds(lane, home)
+    if chosen in found.holdout and not _opened(lane, home):
+        raise Refused(
+            f"{chosen} lies in the hold-out, which this recipe has not opened; replay one up to {found.tested()[-1]}"
+        )
+    final = walking.recipe(lane, lake, found.final, models_root(lane, home) / found.final.name)
     before = every[at[chosen] - 1] if at[chosen] else None
-    return replay_session(Lake(home.lake), final, every[at[chosen]], before)
+    return replay_session(lake, final, every[at[chosen]], before)
 
 
 def audit(lane: Lane, home: Home) -> list[dict[str, Any]]:
@@ -72,7 +87,10 @@ def gate(lane: Lane, home: Home, *, progress: Progress | None = None) -> Verdict
     started = clock.monotonic()
     lake, found = Lake(home.lake), folds(lane, home)
     evidence = Evidence.load(evidence_folder(lane, home), lane)
-    final = walking.recipe(lane, models_root(lane, home) / found.final.name)
+    now = digests(lane, home, lake, found)
+    if changed := [name for name in ("data", "models", "config", "recipe") if now[name] != evidence.digests.get(name)]:
+        raise Refused(f"lane {lane.name}: {', '.join(changed)} changed since the simulation; run `scalper run` again")
+    final = walking.recipe(lane, lake, found.final, models_root(lane, home) / found.final.name)
     with bar(f"{lane.name}: gate", progress) as advance:
         evidence.parity["replay"] = replay(lane, home).summary()
         advance(1, 3)

@@ -1,23 +1,31 @@
-"""The record of the final hold-out: it is opened once, by one recipe."""
+"""The record of what has been seen out of sample: a hold-out is opened once, by one recipe."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Sequence
+import fcntl
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from scalper.learn import ledger
+
+PATH, HOLDOUT = "path", "holdout"
+
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """One opening of a hold-out; `refused` says why a later recipe may not look, else None."""
+    """One opening of a hold-out; `refused` says why a later recipe may not look, else None.
+
+    recipe: digest of configuration and code; data: of the hold-out's rows; model: of the final model and its choice.
+    """
 
     opened_at: str
     lane: str
     recipe: str
     data: str
+    model: str
     first: str
     last: str
     sessions: int
@@ -25,32 +33,46 @@ class Opening:
     refused: str | None = None
 
 
-def open_holdout(path: Path, days: Sequence[date], *, lane: str, recipe: str, data: str, now: str) -> Opening:
+def open_holdout(
+    path: Path, days: Sequence[date], *, lane: str, recipe: str, data: str, model: str, now: str
+) -> Opening:
     """Open the hold-out `days` for a recipe, once.
 
-    The same recipe on the same data is answered from the record. Another recipe is refused on every session that has
-    been seen before: its hold-out must be new sessions. `path` is an append-only JSON-lines file.
+    The same recipe and model on the same data is answered from the record. Anything else is refused on every session
+    that was seen before, in a hold-out or on a walk-forward path. `path` is an append-only, hash-chained ledger, one an
+    underlying. Raises Refused if the record was tampered with.
     """
-    wanted = Opening(now, lane, recipe, data, days[0].isoformat(), days[-1].isoformat(), len(days))
-    for seen in _read(path):
-        if seen.recipe == recipe and seen.data == data:
-            return replace(seen, first_opening=False)
-        if seen.first <= wanted.last and wanted.first <= seen.last:
-            why = (
-                f"sessions {seen.first} to {seen.last} were opened on {seen.opened_at} by recipe {seen.recipe[:12]} of "
-                f"lane {seen.lane}; another recipe needs sessions that nobody has seen (wait for new ones, or give a "
-                "sandbox lane another --seed)"
-            )
-            return replace(wanted, first_opening=False, refused=why)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        file.write(json.dumps(asdict(wanted), sort_keys=True) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    wanted = Opening(now, lane, recipe, data, model, days[0].isoformat(), days[-1].isoformat(), len(days))
+    with _alone(path):
+        for row in ledger.read(path):
+            kind = row["kind"]
+            if kind == HOLDOUT and [row[key] for key in ("recipe", "data", "model")] == [recipe, data, model]:
+                return replace(wanted, opened_at=row["opened_at"], lane=row["lane"], first_opening=False)
+            if row["first"] <= wanted.last and wanted.first <= row["last"]:
+                how = "opened" if kind == HOLDOUT else "walked over"
+                when = f" on {row['opened_at']}" if kind == HOLDOUT else ""
+                why = (
+                    f"sessions {row['first']} to {row['last']} were {how}{when} by recipe {row['recipe'][:12]} of lane "
+                    f"{row['lane']}; another recipe, model or data needs sessions that nobody has seen (wait for new "
+                    "ones, or give a sandbox lane another --seed)"
+                )
+                return replace(wanted, first_opening=False, refused=why)
+        content = {key: value for key, value in asdict(wanted).items() if key not in ("first_opening", "refused")}
+        ledger.append(path, [{"kind": HOLDOUT, **content}])
     return wanted
 
 
-def _read(path: Path) -> list[Opening]:
-    if not path.exists():
-        return []
-    return [Opening(**json.loads(line)) for line in path.read_text().splitlines() if line.endswith("}")]
+def note_path(path: Path, days: Sequence[date], *, lane: str, recipe: str) -> None:
+    """Record that a walk-forward path has seen these sessions: they are no hold-out for anybody any more."""
+    span = {"first": days[0].isoformat(), "last": days[-1].isoformat()}
+    with _alone(path):
+        ledger.append(path, [{"kind": PATH, "lane": lane, "recipe": recipe, **span}])
+
+
+@contextmanager
+def _alone(path: Path) -> Generator[None]:
+    """Nobody else reads, checks and appends meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

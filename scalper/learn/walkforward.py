@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import polars as pl
 
 from scalper import features
 from scalper.compiled import source_digest
-from scalper.errors import DataUnavailable
+from scalper.errors import DataUnavailable, Refused
 from scalper.lake import Lake
 from scalper.learn import ledger
 from scalper.learn.dataset import load
@@ -27,7 +28,7 @@ from scalper.learn.search import run_study
 from scalper.learn.session import Prepared, labels_of, prepare
 from scalper.learn.train import train
 from scalper.market import BAR, Session, session
-from scalper.policy import Choice
+from scalper.policy import Choice, default_choice
 from scalper.settings import Lane
 from scalper.simulate import SessionInput, Simulation, no_predictions, simulate
 from scalper.simulate.metrics import sharpe
@@ -68,10 +69,15 @@ class Sessions:
         return self._calendar[self._at[day]]
 
     def find(self, day: date) -> Prepared | None:
-        """Bars and features of a session, None for a flat one, which the lake has no bars of."""
+        """Bars and features of a session, None for a flat one: it has a file of features without a row.
+
+        Raises DataUnavailable when a session with rows has lost its bars.
+        """
         try:
             return self.ready(day)
         except DataUnavailable:
+            if self.lake.read("features", {"lane": self.lane.name, "date": day.isoformat()}).height:
+                raise
             return None
 
     def ready(self, day: date) -> Prepared:
@@ -91,8 +97,17 @@ def data_digest(lake: Lake, lane: Lane, days: Iterable[date]) -> str:
     for day in days:
         keys = {"lane": lane.name, "date": day.isoformat()}
         for kind in ("features", "labels"):
-            found.update(f"{day} {kind} {lake.metadata(kind, keys).get('scalper.input')}\n".encode())
+            path = lake.path(kind, keys)
+            stamp = path.stat() if path.exists() else None
+            made = _made_from(lake, kind, day, lane.name, stamp.st_mtime_ns if stamp else 0)
+            found.update(f"{day} {kind} {made}\n".encode())
     return found.hexdigest()
+
+
+@lru_cache(maxsize=65_536)
+def _made_from(lake: Lake, kind: str, day: date, lane: str, written_ns: int) -> str:
+    """The input digest that a session's file carries; `written_ns` tells one writing of it from another."""
+    return lake.metadata(kind, {"lane": lane, "date": day.isoformat()})["scalper.input"]
 
 
 def recipe_digest(lane: Lane) -> str:
@@ -101,8 +116,36 @@ def recipe_digest(lane: Lane) -> str:
         *("symbol", "execution_symbol", "interval", "hours", "roll", "features", "labels", "folds", "model"),
         *("search", "policy", "risk", "simulation"),
     )
-    code = source_digest("market", "features", "labels", "policy", "simulate", "learn")
-    return hashlib.sha256(f"{config} {code}".encode()).hexdigest()
+    code = source_digest("market", "lake", "features", "labels", "policy", "simulate", "learn", "lane")
+    return hashlib.sha256(f"{config} {lane.gate.trades_per_fold} {code}".encode()).hexdigest()
+
+
+def fit_input(lane: Lane, lake: Lake, fold: Fold) -> tuple[str, str]:
+    """Digest of everything that a fold's model is made from, and of its data alone."""
+    data = data_digest(lake, lane, (*fold.train, *fold.calibrate))
+    config, code = lane.digest("model", "features", "labels", "name"), source_digest("features", "labels", "learn")
+    limit = fold.search[0]
+    return hashlib.sha256(f"{data} {limit} {config} {code}".encode()).hexdigest(), data
+
+
+def choice_input(lane: Lane, lake: Lake, fold: Fold, onnx: str) -> tuple[str, str]:
+    """Digest of everything that a fold's choice is made from (`onnx`: SHA-256 of its model), and of its data alone."""
+    data = data_digest(lake, lane, fold.search)
+    config = lane.digest("search", "policy", "risk", "simulation", "gate", "execution_symbol")
+    code = source_digest("market", "policy", "simulate", "learn")
+    return hashlib.sha256(f"{onnx} {data} {len(fold.test)} {config} {code}".encode()).hexdigest(), data
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "none"
+
+
+def made_of(folders: Iterable[Path]) -> str:
+    """SHA-256 over the models and choices of these folders."""
+    parts = (
+        f"{_sha256(folder / 'model.onnx')} {read_json(folder / 'choice.json').get('choice')}" for folder in folders
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def fit(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> dict[str, Any]:
@@ -111,11 +154,9 @@ def fit(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> dict[str, Any]:
     Writes model.onnx and model.json into `folder`. One thread: folds are fitted side by side, and the bytes do not
     depend on the number of threads.
     """
-    data = data_digest(lake, lane, (*fold.train, *fold.calibrate))
-    config, code = lane.digest("model", "features", "labels", "name"), source_digest("features", "labels", "learn")
-    wanted = hashlib.sha256(f"{data} {config} {code}".encode()).hexdigest()
+    wanted, data = fit_input(lane, lake, fold)
     record = read_json(folder / "model.json")
-    if record.get("input") == wanted and (folder / "model.onnx").exists():
+    if record.get("input") == wanted and record["onnx"] == _sha256(folder / "model.onnx"):
         return record | {"skipped": True}
     fit_rows, calibrate_rows = load(lake, lane.name, fold.train), load(lake, lane.name, fold.calibrate)
     trained = train(
@@ -136,7 +177,7 @@ def fit(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> dict[str, Any]:
     papers = trained.papers
     record = {"fold": fold.name, "input": wanted, "data": data, "prior": papers.priors, "rows": sum(papers.counts)}
     record |= {"parity": trained.parity, "best_round": papers.rounds, "curves": trained.curves}
-    record |= {"seconds": trained.seconds}
+    record |= {"seconds": trained.seconds, "onnx": hashlib.sha256(trained.onnx).hexdigest()}
     write_json(folder / "model.json", record)
     return record | {"skipped": False}
 
@@ -146,14 +187,31 @@ def kernel_version() -> str:
     return f"{features.VERSION}-{source_digest('features')[:16]}"
 
 
-def recipe(lane: Lane, folder: Path) -> Recipe:
-    """Model and choice of a fold. Raises DataUnavailable when they were not made yet."""
-    choice = read_json(folder / "choice.json")
-    if not choice or not (folder / "model.onnx").exists():
-        raise DataUnavailable(f"{folder}: no model or no choice; run the stages models and search first")
+def recipe(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> Recipe:
+    """Model and choice of a fold, if they were made from this fold's own windows as they are now.
+
+    Raises DataUnavailable when they were not made yet, Refused when they were made from something else: other windows,
+    other rows, another configuration or other code.
+    """
+    record, choice = read_json(folder / "model.json"), read_json(folder / "choice.json")
+    if not choice or not record or not (folder / "model.onnx").exists():
+        raise DataUnavailable(
+            f"{folder}: no model or no choice; run the lane (scalper run), or models and search first"
+        )
+    onnx = _sha256(folder / "model.onnx")
+    if record["onnx"] != onnx or record["input"] != fit_input(lane, lake, fold)[0]:
+        raise Refused(f"{folder}: the model was not made from this fold's windows as they are now; run the lane again")
+    if choice["input"] != choice_input(lane, lake, fold, onnx)[0]:
+        raise Refused(
+            f"{folder}: the choice was not made on this fold's search window as it is now; run the lane again"
+        )
+    return Recipe(lane, _model(lane, folder), Choice(**choice["choice"]))
+
+
+def _model(lane: Lane, folder: Path) -> Model:
     names = [one.name for one in features.catalogue(lane.features, lane.interval_ns)]
-    model = Model.load(folder / "model.onnx", expect_features=names, expect_kernel=kernel_version())
-    return Recipe(lane, model, Choice(**choice["choice"]))
+    path = folder / "model.onnx"
+    return Model.load(path, expect_features=names, expect_kernel=kernel_version(), expect_lane=lane.name)
 
 
 def choose(lane: Lane, sessions: Sessions, fold: Fold, folder: Path, trials: Path) -> dict[str, Any]:
@@ -162,17 +220,11 @@ def choose(lane: Lane, sessions: Sessions, fold: Fold, folder: Path, trials: Pat
     The score is the Sharpe ratio of daily net P&L, scaled down where there are too few trades for the gate to judge;
     not trading scores 0. Every trial is appended to the ledger `trials`.
     """
-    model_record = read_json(folder / "model.json")
-    data = data_digest(sessions.lake, lane, fold.search)
-    config = lane.digest("search", "policy", "risk", "simulation", "gate", "execution_symbol")
-    code = source_digest("policy", "simulate", "learn")
-    wanted = hashlib.sha256(f"{model_record['input']} {data} {config} {code}".encode()).hexdigest()
+    wanted, data = choice_input(lane, sessions.lake, fold, _sha256(folder / "model.onnx"))
     record = read_json(folder / "choice.json")
     if record.get("input") == wanted:
         return record | {"skipped": True}
-    names = [one.name for one in features.catalogue(lane.features, lane.interval_ns)]
-    model = Model.load(folder / "model.onnx", expect_features=names, expect_kernel=kernel_version())
-    plain = Recipe(lane, model, Choice(0.6, 1.5, 2.0))
+    plain = Recipe(lane, _model(lane, folder), default_choice(lane))
     found = ((day, sessions.find(day)) for day in fold.search)
     inputs = [
         session_input(plain, ready) if ready is not None else _flat(lane, sessions.session(day), 0, plain.choice)
@@ -234,12 +286,16 @@ SCORED = pl.Schema(
 """Columns of the labelled rows that were predicted out of sample."""
 
 
-def walk(lane: Lane, sessions: Sessions, stretches: Sequence[tuple[int, Path, Sequence[date]]]) -> WalkPath:
-    """Predict each stretch (number, folder of the recipe, sessions) with its own recipe."""
+def walk(lane: Lane, sessions: Sessions, root: Path, stretches: Sequence[tuple[Fold, Sequence[date]]]) -> WalkPath:
+    """Predict the sessions of each stretch with its fold's recipe, which lies in a folder of `root`.
+
+    Raises Refused when a recipe was not made from its fold's windows as they are now.
+    """
     inputs: list[SessionInput] = []
     scored: list[pl.DataFrame] = [pl.DataFrame(schema=SCORED)]
-    for number, folder, days in stretches:
-        used = recipe(lane, folder)
+    for fold, days in stretches:
+        number, folder = fold.number, root / fold.name
+        used = recipe(lane, sessions.lake, fold, folder)
         prior = read_json(folder / "model.json")["prior"]
         for day in days:
             ready = sessions.find(day)
@@ -283,8 +339,13 @@ def _scored(lane: Lane, ready: Prepared, one: SessionInput, prior: Sequence[floa
     )
 
 
-def stress(lane: Lane, sessions: Sessions, path: WalkPath) -> dict[str, float]:
-    """Net of the path with commissions doubled, a tick more slippage, and a bar more latency; each alone."""
+def stress(lane: Lane, sessions: Sessions, path: WalkPath, base: Simulation) -> dict[str, float]:
+    """Net of the path with costs doubled, a tick more slippage, and a bar more latency; each alone.
+
+    Double costs is the worse of two: a policy that knows of double commissions, and the very trades of `base` with
+    commission and slippage paid twice.
+    """
+    paid = base.trades().select(pl.col("commission") + pl.col("slippage")).sum().item()
 
     def variant(**changes: object) -> Lane:
         return lane.model_copy(update={"simulation": lane.simulation.model_copy(update=changes)})
@@ -304,7 +365,7 @@ def stress(lane: Lane, sessions: Sessions, path: WalkPath) -> dict[str, float]:
         for one in path.inputs
     ]
     return {
-        "costs": simulate(dearer, path.inputs).net,
+        "costs": min(simulate(dearer, path.inputs).net, base.net - paid),
         "slippage": simulate(lane, path.inputs, extra_slippage=1).net,
         "latency": simulate(slower, late).net,
     }

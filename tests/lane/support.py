@@ -10,6 +10,14 @@ import yaml
 from scalper.gate.verdict import Verdict
 from scalper.settings import Home, Lane
 
+FOLDS: dict[str, object] = {
+    "unit": "sessions",
+    "train": 10,
+    "validate": 7,
+    "test": 3,
+    "step": 3,
+    "holdout_sessions": 5,
+}
 TINY: dict[str, object] = {
     "name": "tiny",
     "symbol": "MES",
@@ -20,7 +28,7 @@ TINY: dict[str, object] = {
     "end": "2025-03-21",  # over the roll of 2025-03-17
     "features": {"ema": [9, 21, 40], "higher": ["5m", "15m"]},
     "labels": {"horizon": 8},
-    "folds": {"unit": "sessions", "train": 10, "validate": 7, "test": 3, "step": 3, "holdout_sessions": 5},
+    "folds": FOLDS,
     "model": {"rounds": 30, "learning_rate": 0.2, "min_child_weight": 5},
     "search": {"trials": 6},
     "policy": {"max_trades": 40},
