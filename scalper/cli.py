@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, cast
 
 import typer
 
@@ -21,6 +21,8 @@ from scalper.log import console, progress, say
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+
+    from polars.exceptions import PolarsError
 
     from scalper.gate.verdict import Verdict
     from scalper.sandbox.databento import DatabentoServer
@@ -37,7 +39,7 @@ app.add_typer(bundle_app, name="bundle")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Config = Annotated[Path, typer.Option("--config", "-c", help="A lane's YAML file, such as config/demo.yaml.")]
-FAILED = 4
+USAGE, FAILED = 2, 4
 
 
 def _show(document: dict[str, Any], as_json: bool, words: Callable[[], None]) -> None:
@@ -378,18 +380,48 @@ def resume(
     _operate(lift_halt(home(), _lane(config).name, who, why), as_json)
 
 
+def _fail(kind: str, message: str, code: int) -> NoReturn:
+    """One message on stderr, with `--json` one document on stdout, and the exit code."""
+    from rich.markup import escape
+
+    if "--json" in sys.argv:
+        typer.echo(json.dumps({"error": kind, "message": message, "exit": code}))
+    console.print(f"[red]error:[/red] {escape(message)}")
+    sys.exit(code)
+
+
+def _machine(error: OSError | PolarsError) -> str | None:
+    """What the machine refused, in words; None for a mistake of this program."""
+    text = str(error)
+    if "No space left" in text or "Disk quota" in text or "transport error" in text:
+        return "the disk is full (SCALPER_HOME); make space and run the same command again, it goes on where it was"
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}; mend the path or its permissions and run the same command again"
+    return None
+
+
 def main() -> None:
     """Entry point: errors become one message and an exit code."""
     import warnings
+
+    from polars.exceptions import PolarsError
 
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     try:
         app()
     except ScalperError as error:
-        if "--json" in sys.argv:
-            typer.echo(json.dumps({"error": type(error).__name__, "message": str(error), "exit": error.exit_code}))
-        console.print(f"[red]error:[/red] {error}", markup=True)
-        sys.exit(error.exit_code)
+        _fail(type(error).__name__, str(error), error.exit_code)
+    except SystemExit as stop:
+        if stop.code == USAGE and "--json" in sys.argv:
+            typer.echo(json.dumps({"error": "Usage", "message": "see the usage on stderr", "exit": USAGE}))
+        raise
+    except BrokenPipeError:
+        raise
+    except (OSError, PolarsError) as error:
+        if (words := _machine(error)) is None:
+            raise
+        _fail("Machine", words, 3)
     except KeyboardInterrupt:
         say("interrupted; run the same command again to resume")
         sys.exit(130)

@@ -16,12 +16,12 @@ Advance = Callable[[int, int], None]
 
 def say(text: str) -> None:
     """One line for a person."""
-    console.print(text)
+    console.print(text, markup=False)
 
 
 def warn(text: str) -> None:
     """One line that a person should not miss."""
-    console.print(f"[yellow]{text}[/yellow]")
+    console.print(text, style="yellow", markup=False)
 
 
 @contextmanager

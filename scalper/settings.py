@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from datetime import date, time
 from pathlib import Path
@@ -41,13 +42,13 @@ Positive = Annotated[int, Field(gt=0)]
 class Section(BaseModel):
     """A part of a lane's configuration: frozen, and strict about its keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SandboxSettings(Section):
     """The simulated market of a sandbox lane."""
 
-    seed: int = 7
+    seed: int = Field(default=7, ge=0)
     edge: float = Field(default=1.0, ge=0)
     """Strength of the planted edge; 0 is a martingale."""
 
@@ -350,6 +351,10 @@ class Lane(BaseSettings):
     def _consistent(self) -> Self:
         if self.end is not None and self.end <= self.start:
             raise ValueError("end is not after start")
+        if self.source == "sandbox" and self.end is None:
+            raise ValueError("a simulated market has an end; give the last session")
+        if not 1990 <= self.start.year <= (self.end or self.start).year <= 2100:
+            raise ValueError("start and end lie between 1990 and 2100")
         if self.source != "import" and self.interval not in ("1s", "1m"):
             raise ValueError(f"interval: a vendor's {self.interval} bars are not asked for; use 1s or 1m, or import")
         for name in self.features.higher:
@@ -484,16 +489,36 @@ def _override(document: dict[str, Any], dotted: str, value: object) -> None:
     document[key] = value
 
 
+class _Unique(yaml.SafeLoader):
+    """YAML's safe loader, which also refuses a key that stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping. Raises ConstructorError naming the key that is there twice."""
+        keys = [one.value for one, _ in node.value if isinstance(one, yaml.ScalarNode)]
+        if twice := sorted({one for one in keys if keys.count(one) > 1} - {"<<"}):
+            raise yaml.constructor.ConstructorError(None, None, f"key {twice[0]} is there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _known_variables() -> None:
+    """Raise BadInput for a variable SCALPER_LANE__… whose first key no lane has."""
+    for name in os.environ:
+        if name.upper().startswith("SCALPER_LANE__"):
+            key = name.upper().removeprefix("SCALPER_LANE__").split("__")[0].lower()
+            if key not in Lane.model_fields:
+                raise BadInput(f"variable {name}: unknown key `{key}`; known keys: {', '.join(Lane.model_fields)}")
+
+
 def _read(path: Path) -> dict[str, Any]:
     """The mapping that a lane's file holds. Raises BadInput."""
     try:
-        document: object = yaml.safe_load(path.read_text())
+        document: object = yaml.load(path.read_text(), _Unique)
     except FileNotFoundError:
         here = ", ".join(sorted(str(found) for found in Path("config").glob("*.yaml"))) or "none in config/"
         raise BadInput(f"{path}: no such lane file; lanes here: {here}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read ({error}); give the path of a lane's YAML file") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BadInput(f"{path}: not YAML: {error}; mend the line it names") from None
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in cast(dict[object, object], document)):
         raise BadInput(f"{path}: a lane is a mapping of keys to values; see config/demo.yaml")
@@ -505,6 +530,7 @@ def load_lane(path: Path, **overrides: object) -> Lane:
 
     Raises BadInput naming file and key: unknown key, wrong value, a contradiction, a product without costs.
     """
+    _known_variables()
     document = _read(path)
     for dotted, value in overrides.items():
         _override(document, dotted, value)

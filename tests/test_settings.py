@@ -196,7 +196,7 @@ def test_frozen_and_digest(tmp_path: Path) -> None:
         lane.name = "other"
     assert lane.digest() != other.digest()
     assert lane.digest("features", "labels") == other.digest("features", "labels")
-    assert load_lane(path, source="sandbox").source_key == "sandbox-7-1"
+    assert load_lane(path, source="sandbox", end="2021-12-31").source_key == "sandbox-7-1"
 
 
 def test_secrets_are_in_no_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -221,3 +221,27 @@ def test_home_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp
     found = home()
     assert found.lake == tmp_path / "data_lake"
     assert (found.mlruns, found.state) == (tmp_path / "mlruns", tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("risk: {capital: 5}\nrisk: {capital: 5000}", "`risk` is there twice|key risk is there twice"),
+        ("risk: {capital: .inf}", "risk.capital"),
+        ("source: sandbox", "has an end"),
+        ("start: 0001-01-01", "1990"),
+        ("start: 2024-13-45", "not YAML"),
+    ],
+)
+def test_what_would_pass_silently_is_refused(tmp_path: Path, lines: str, says: str) -> None:
+    path = written(tmp_path)
+    kept = [one for one in path.read_text().splitlines() if one.split(":")[0] not in lines.split("\n")[0].split(":")[0]]
+    path.write_text("\n".join(kept) + "\n" + lines + "\n")
+    with pytest.raises(BadInput, match=says):
+        load_lane(path)
+
+
+def test_an_unknown_variable_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SCALPER_LANE__RSIK__CAPITAL", "5")
+    with pytest.raises(BadInput, match="SCALPER_LANE__RSIK__CAPITAL"):
+        load_lane(written(tmp_path))

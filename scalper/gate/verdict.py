@@ -71,8 +71,8 @@ def decide(checks: Sequence[Check], stage: str = "PAPER") -> Verdict:
     order = FAILURES if failed else PROTECTIONS
 
     def weight(one: Check) -> int:
-        """Place in the order; a replay without decisions says no more than that the lane does not trade."""
-        idle = one.id == "parity.replay" and one.status == "CANNOT EVALUATE"
+        """Place in the order; a replay or a flat time without a trade only says that the lane does not trade."""
+        idle = one.id in ("parity.replay", "eod") and one.status == "CANNOT EVALUATE"
         return order.index(one.id) if one.id in order and not idle else len(order)
 
     chosen = sorted(failed or checks, key=weight)

@@ -14,6 +14,8 @@ from scalper.errors import BadInput
 from scalper.lake.schema import PRICES, SIDES
 from scalper.market import INTERVALS
 
+MOST_POINTS, MOST_CONTRACTS = 1e7, 10**9
+"""No product of ours comes near; such a number is a damaged file."""
 FEW = 20
 """From so many rows on, no two neighbours one interval apart means that the interval is another one."""
 
@@ -69,9 +71,12 @@ class RowChecks:
         """What can be wrong with a row, in the order in which it is said, to the rows where it is."""
         tick = float(self.tick)
         off = pl.any_horizontal(((pl.col(p) / tick).round() * tick - pl.col(p)).abs() > tick * 1e-6 for p in PRICES)
+        absurd = pl.any_horizontal((pl.col(p) <= 0) | (pl.col(p) >= MOST_POINTS) for p in PRICES)
         nothing = pl.any_horizontal(~pl.col(p).is_finite().fill_null(False) for p in PRICES)
         faults = {
             "a price is empty or no number ({prices}); mend or remove the row": nothing,
+            "a price is below zero or beyond any market ({prices}); mend or remove the row": absurd,
+            "a volume is beyond any market ({volume}); mend or remove the row": pl.col("volume") > MOST_CONTRACTS,
             "volume is empty or no whole number; mend or remove the row": pl.col("volume").is_null(),
             "high and low do not enclose the bar ({prices}); mend or remove the row": (
                 pl.col("high") < pl.max_horizontal("open", "low", "close")

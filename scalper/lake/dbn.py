@@ -12,11 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import zstandard
 
 from scalper.errors import BadInput
 from scalper.lake.readers import Chunk, Source, classify
 from scalper.lake.schema import BARS, PRICES
 from scalper.market import INTERVALS
+
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+PIECE = 1 << 20
+"""Bytes read at once."""
 
 ROWS = 500_000
 UNDEFINED = np.iinfo(np.int64).max
@@ -44,12 +49,34 @@ def open_dbn(path: Path, *, symbol: str, interval: str | None, names: Names | No
     return Source(path, own, _chunks(path, symbol, known))
 
 
+def _whole(path: Path) -> bool:
+    """Whether the last zstd frame ends; the client reads a cut one as a shorter file. True for files without zstd."""
+    with path.open("rb") as file:
+        if file.read(4) != ZSTD_MAGIC:
+            return True
+        file.seek(0)
+        frame, ended = zstandard.ZstdDecompressor().decompressobj(), True
+        while piece := file.read(PIECE):
+            while piece:
+                if ended:
+                    frame, ended = zstandard.ZstdDecompressor().decompressobj(), False
+                try:
+                    frame.decompress(piece)
+                except zstandard.ZstdError:
+                    return True  # not cut off but damaged: the client says how
+                ended = frame.eof
+                piece = frame.unused_data if ended else b""
+    return ended
+
+
 @contextmanager
 def loaded(path: Path) -> Generator[Any]:
     """Databento's DBNStore over the file, closed afterwards. Raises BadInput if it is no DBN."""
     import databento
     from databento_dbn import DBNError
 
+    if not _whole(path):
+        raise BadInput(f"{path}: the file was cut off (its compressed stream does not end); fetch it again")
     try:
         store = databento.DBNStore.from_file(path)
     except (databento.BentoError, DBNError, ValueError, OSError) as error:

@@ -241,11 +241,18 @@ def _report(table: pl.DataFrame, chosen: Sequence[Rule], failed: Mapping[str, li
 
 
 def read_report(lake: Lake, source: str, symbol: str, interval: str) -> QualityReport | None:
-    """The last report on these bars, None if there is none yet."""
+    """The last report on these bars, None if there is none yet or it is damaged."""
     path = report_path(lake, source, symbol, interval)
     if not path.is_file():
         return None
-    found = json.loads(path.read_text())
+    try:
+        return _as_report(json.loads(path.read_text()))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None  # damaged: whoever asks has it made anew
+
+
+def _as_report(found: dict[str, Any]) -> QualityReport:
+    """The report in a document of QualityReport.as_dict."""
     day = date.fromisoformat
     results = [
         RuleResult(**one | {"failed_sessions": [day(d) for d in one["failed_sessions"]]}) for one in found["results"]

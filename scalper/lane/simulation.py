@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from scalper.lane.stage import (
     models_root,
     seen_path,
 )
+from scalper.learn import ledger
 from scalper.learn import walkforward as walking
 from scalper.learn.folds import Folds
 from scalper.learn.holdout import note_path, open_holdout
@@ -116,7 +116,6 @@ def _holdout(
 
 def digests(lane: Lane, home: Home, lake: Lake, found: Folds) -> dict[str, str]:
     """Digests of everything that the verdict rests on."""
-    trials = ledger_path(lane, home)
     return {
         "data": walking.data_digest(lake, lane, learnable(lane, home)),
         "features": walking.kernel_version(),
@@ -124,5 +123,5 @@ def digests(lane: Lane, home: Home, lake: Lake, found: Folds) -> dict[str, str]:
         "config": lane.digest(),
         "recipe": walking.recipe_digest(lane),
         "models": walking.made_of([models_root(lane, home) / fold.name for fold in found.all()]),
-        "trials": hashlib.sha256(trials.read_bytes()).hexdigest() if trials.exists() else "none",
+        "trials": ledger.verify(ledger_path(lane, home)).head,
     }

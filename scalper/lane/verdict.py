@@ -87,9 +87,11 @@ def gate(lane: Lane, home: Home, *, progress: Progress | None = None) -> Verdict
     started = clock.monotonic()
     lake, found = Lake(home.lake), folds(lane, home)
     evidence = Evidence.load(evidence_folder(lane, home), lane)
-    now = digests(lane, home, lake, found)
-    if changed := [name for name in ("data", "models", "config", "recipe") if now[name] != evidence.digests.get(name)]:
+    now, then = digests(lane, home, lake, found), evidence.digests
+    if changed := [name for name in ("data", "models", "config", "recipe") if now[name] != then.get(name)]:
         raise Refused(f"lane {lane.name}: {', '.join(changed)} changed since the simulation; run `scalper run` again")
+    if problem := ledger.verify(ledger_path(lane, home), head=then.get("trials")).problem:
+        raise Refused(f"the trial ledger: {problem}; restore it from a copy")
     final = walking.recipe(lane, lake, found.final, models_root(lane, home) / found.final.name)
     with bar(f"{lane.name}: gate", progress) as advance:
         evidence.parity["replay"] = replay(lane, home).summary()

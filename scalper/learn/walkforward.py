@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
 
 from scalper import features
 from scalper.compiled import source_digest
-from scalper.errors import DataUnavailable, Refused
+from scalper.errors import BadInput, DataUnavailable, Refused
 from scalper.lake import Lake
 from scalper.learn import ledger
 from scalper.learn.dataset import load
@@ -46,8 +46,14 @@ def write_json(path: Path, document: object) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A document of write_json, or nothing."""
-    return json.loads(path.read_text()) if path.exists() else {}
+    """A document of write_json, or nothing. Raises BadInput when the file is damaged."""
+    try:
+        document: Any = json.loads(path.read_text()) if path.exists() else {}
+    except ValueError as error:
+        raise BadInput(f"{path}: damaged ({error}); remove it and run the lane again") from None
+    if not isinstance(document, dict):
+        raise BadInput(f"{path}: damaged (no JSON object); remove it and run the lane again")
+    return cast(dict[str, Any], document)
 
 
 class Sessions:
@@ -156,7 +162,7 @@ def fit(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> dict[str, Any]:
     """
     wanted, data = fit_input(lane, lake, fold)
     record = read_json(folder / "model.json")
-    if record.get("input") == wanted and record["onnx"] == _sha256(folder / "model.onnx"):
+    if record.get("input") == wanted and record.get("onnx") == _sha256(folder / "model.onnx"):
         return record | {"skipped": True}
     fit_rows, calibrate_rows = load(lake, lane.name, fold.train), load(lake, lane.name, fold.calibrate)
     trained = train(
@@ -199,9 +205,9 @@ def recipe(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> Recipe:
             f"{folder}: no model or no choice; run the lane (scalper run), or models and search first"
         )
     onnx = _sha256(folder / "model.onnx")
-    if record["onnx"] != onnx or record["input"] != fit_input(lane, lake, fold)[0]:
+    if record.get("onnx") != onnx or record.get("input") != fit_input(lane, lake, fold)[0]:
         raise Refused(f"{folder}: the model was not made from this fold's windows as they are now; run the lane again")
-    if choice["input"] != choice_input(lane, lake, fold, onnx)[0]:
+    if choice.get("input") != choice_input(lane, lake, fold, onnx)[0]:
         raise Refused(
             f"{folder}: the choice was not made on this fold's search window as it is now; run the lane again"
         )

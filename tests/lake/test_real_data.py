@@ -93,7 +93,7 @@ def test_dbn_that_cannot_be_imported(real_data: Path, tmp_path: Path) -> None:
         ("stream.dbn.zst", whole[:-20]),
     ):
         (tmp_path / name).write_bytes(raw)
-        with pytest.raises(BadInput, match=f"{name}: cannot be read as DBN"):
+        with pytest.raises(BadInput, match=f"{name}: (cannot be read as DBN|the file was cut off)"):
             import_files(lake, [tmp_path / name], symbol="ES")
     with pytest.raises(BadInput, match="schema ohlcv-1d is not imported"):
         import_files(lake, [cases / "test_data.ohlcv-1d.v3.dbn.zst"], symbol="ES")
