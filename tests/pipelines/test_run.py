@@ -17,7 +17,7 @@ from scalper.errors import Refused
 from scalper.gate import REGISTRY, Check, Evidence, decide, write_bundle
 from scalper.lake import Lake
 from scalper.lake.quality import rules
-from scalper.lane import folds
+from scalper.lane import folds, models, search
 from scalper.lane.stage import evidence_folder, models_root
 from scalper.learn.walkforward import recipe
 from scalper.live.desk import status
@@ -117,6 +117,8 @@ def pass_every_check(ran: Ran) -> Path:
     """A GO for the small demo, which a real gate would not give, reported as the gate's materialization."""
     checks = [Check(rule.id, rule.stage, 0.0, 0.0, "PASS", "Set by a test.", rule.protects) for rule in REGISTRY]
     evidence = Evidence.load(evidence_folder(ran.lane, ran.home), ran.lane)
+    for stage in (models, search):  # another test of this file may have changed the sessions
+        stage(ran.lane, ran.home, ["final"])
     found = folds(ran.lane, ran.home).final
     final = recipe(ran.lane, Lake(ran.home.lake), found, models_root(ran.lane, ran.home) / found.name)
     bundle = write_bundle(ran.home.state / "bundles" / "demo", recipe=final, evidence=evidence, verdict=decide(checks))
