@@ -351,8 +351,6 @@ class Lane(BaseSettings):
     def _consistent(self) -> Self:
         if self.end is not None and self.end <= self.start:
             raise ValueError("end is not after start")
-        if self.source == "sandbox" and self.end is None:
-            raise ValueError("a simulated market has an end; give the last session")
         if not 1990 <= self.start.year <= (self.end or self.start).year <= 2100:
             raise ValueError("start and end lie between 1990 and 2100")
         if self.source != "import" and self.interval not in ("1s", "1m"):
@@ -542,6 +540,8 @@ def load_lane(path: Path, **overrides: object) -> Lane:
     except SettingsError as error:
         raise BadInput(f"{path}: a variable SCALPER_LANE__…: {error}; write lists and mappings as JSON") from None
     _refuse_unknown(path, "symbol", lane.symbol, instrument)
+    if lane.source == "sandbox" and lane.end is None:
+        raise BadInput(f"{path}: key `end`: a simulated market has an end; give the last session")
     traded = lane.execution_symbol or lane.symbol
     _refuse_unknown(path, "execution_symbol", traded, costs_of)
     if traded.removeprefix("M") != lane.symbol.removeprefix("M"):
