@@ -82,12 +82,12 @@ def _session_files(
     lake, every = Lake(home.lake), calendar(lane)
     before = dict(zip([one.date for one in every[1:]], every, strict=False))
     wanted = set(days) if days is not None else None
-    todo = [one for one in usable(lane, home) if wanted is None or one.date in wanted]
+    due = [one for one in usable(lane, home) if wanted is None or one.date in wanted]
     skipped = flat = 0
     last: pl.DataFrame | None = None
     sizes: dict[date, int] = {}
     with bar(f"{lane.name}: {kind}", given) as advance:
-        for index, one in enumerate(todo, 1):
+        for index, one in enumerate(due, 1):
             keys = {"lane": lane.name, "date": one.date.isoformat()}
             stamp = _input_digest(lane, lake, one, before.get(one.date), recipe)
             if lake.exists(kind, keys) and lake.metadata(kind, keys).get("scalper.input") == stamp:
@@ -102,10 +102,10 @@ def _session_files(
                     last = frame = make(lake, one, before.get(one.date), bars)
                 lake.write(kind, keys, frame, {"scalper.input": stamp})
                 sizes[one.date] = frame.height
-            advance(index, len(todo))
+            advance(index, len(due))
     if days is None:
-        _forget(lake, lane, kind, {one.date for one in todo})
-    detail = {"sessions": len(todo), "flat, without bars of the contract": flat}
+        _forget(lake, lane, kind, {one.date for one in due})
+    detail = {"sessions": len(due), "flat, without bars of the contract": flat}
     preview = last.tail(5) if last is not None else None
     picture = columns_svg("rows a session", list(sizes), list(sizes.values())) if sizes else None
     seconds = clock.monotonic() - started
