@@ -14,7 +14,7 @@ from scalper.compiled import kernel
 from scalper.policy.kernel import ENTER, ENTRY_FILL, EXIT, EXIT_FILL, HOLD, LAPSE, REVERSE, on_fill, open_session, step
 from scalper.policy.records import Reason
 
-R_STOP, R_TARGET, R_REVERSAL = int(Reason.STOP), int(Reason.TARGET), int(Reason.REVERSAL)
+R_STOP, R_TARGET = int(Reason.STOP), int(Reason.TARGET)
 R_SESSION_END = int(Reason.SESSION_END)
 MAX_FILLS = 4  # of one bar: exit and entry of a reversal, the new position's stop, a lapse
 
