@@ -1,0 +1,5 @@
+"""`python -m scalper.cli`."""
+
+from scalper.cli import main
+
+main()
