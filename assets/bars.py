@@ -7,8 +7,13 @@ import dagster as dg
 from assets.stage import key, labels, progress, report, sessions_of, some_days
 from resources import DatabentoResource, HomeResource
 from scalper import lane as stages
-from scalper.lake.quality import QualityReport, Rule, rules
+from scalper.errors import BadInput
+from scalper.lake.quality.check import RuleResult, rules
 from scalper.settings import Lane
+
+BROKEN = "schema"
+"""The rule whose failure stops the lane."""
+EXAMPLES = 10
 
 SOURCES = {
     "databento": "downloaded from Databento (what the lake has is never paid for twice)",
@@ -49,37 +54,71 @@ def build_bars(lane: Lane, sessions: dg.PartitionsDefinition) -> dg.AssetsDefini
 
 
 def build_quality(lane: Lane) -> dg.AssetChecksDefinition:
-    """A check of `<lane>/bars` for each quality rule; features wait for them."""
+    """A check of `<lane>/bars` for each quality rule; features wait for them.
+
+    Only a broken file stops them: a session that fails another rule is quarantined and harms no other. A run over some
+    partitions judges those and shows the verdicts on all.
+    """
     me = key(lane, "bars")
+    chosen = rules(lane.quality)
     specs = [
-        dg.AssetCheckSpec(rule.id, asset=me, description=f"Protects against {rule.text}.", blocking=True)
-        for rule in rules(lane.quality)
+        dg.AssetCheckSpec(rule.id, asset=me, description=f"Protects against {rule.text}.", blocking=rule.id == BROKEN)
+        for rule in chosen
     ]
-    bounds = {rule.id: outside(rule) for rule in rules(lane.quality)}
 
     @dg.multi_asset_check(name=f"{lane.name}__quality", specs=specs, pool=lane.name, can_subset=True)
     def quality(context: dg.AssetCheckExecutionContext, home: HomeResource) -> Iterator[dg.AssetCheckResult]:
-        found: QualityReport = stages.check(lane, home.folders(), progress=progress(context))
-        for one in found.results:
-            if dg.AssetCheckKey(me, one.id) not in context.selected_asset_check_keys:
-                continue
-            yield dg.AssetCheckResult(
-                asset_key=me,
-                check_name=one.id,
-                passed=one.passed,
-                severity=dg.AssetCheckSeverity.WARN,
-                description=one.detail,
-                metadata={
-                    "value": len(one.failed_sessions),
-                    "threshold": f"0 sessions with {bounds[one.id]}",
-                    "sessions checked": one.checked,
-                    "failed sessions": some_days(one.failed_sessions),
-                },
-            )
+        folders, selected = home.folders(), context.selected_asset_check_keys
+        some = context.has_partition_key or context.has_partition_key_range
+        try:
+            now = stages.check(lane, folders, sessions_of(context, lane) if some else None, progress=progress(context))
+        except BadInput as error:
+            if dg.AssetCheckKey(me, BROKEN) in selected:
+                yield _stopped(me, error)
+            raise
+        lake = stages.judged(lane, folders) or now
+        lately = {one.id: one for one in now.results}
+        for one in lake.results:
+            if dg.AssetCheckKey(me, one.id) in selected:
+                yield _row(me, one, lately[one.id], stages.quality_page(lane, folders))
 
     return quality
 
 
-def outside(rule: Rule) -> str:
-    """The threshold of a rule in words: what a session that fails it has."""
-    return f"{rule.figure} below {rule.least:g}" if rule.least is not None else f"{rule.figure} above {rule.most:g}"
+def _row(me: dg.AssetKey, one: RuleResult, lately: RuleResult, page: str) -> dg.AssetCheckResult:
+    """A rule over all sessions of the lane that were judged so far, and what this run found."""
+    bad, judged = len(lately.failed_sessions), lately.checked
+    return dg.AssetCheckResult(
+        asset_key=me,
+        check_name=one.id,
+        passed=one.passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=one.detail,
+        metadata={
+            "value": len(one.failed_sessions),
+            "threshold": f"0 sessions outside: {one.rule.figure} {one.rule.bound()}",
+            "sessions checked": one.checked,
+            "this run": f"{bad} of {judged} sessions fail",
+            "failed sessions": some_days(one.failed_sessions),
+            "examples": dg.MetadataValue.md(_examples(one)),
+            "report": dg.MetadataValue.path(page),
+        },
+    )
+
+
+def _examples(one: RuleResult) -> str:
+    """The first sessions that fail, with what they have."""
+    rows = [f"| {day} | {why.removeprefix(one.id + ': ')} |" for day, why in list(one.reasons.items())[:EXAMPLES]]
+    return "\n".join(["| session | found |", "| --- | --- |", *rows]) if rows else "none"
+
+
+def _stopped(me: dg.AssetKey, error: BadInput) -> dg.AssetCheckResult:
+    """The row of a file that stops the lane."""
+    return dg.AssetCheckResult(
+        asset_key=me,
+        check_name=BROKEN,
+        passed=False,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=str(error),
+        metadata={"value": 1, "threshold": "0 broken files"},
+    )

@@ -52,7 +52,7 @@ def every_partition(lane: Lane, stage: str) -> dg.AssetDep:
     return dg.AssetDep(key(lane, stage), partition_mapping=dg.AllPartitionMapping())
 
 
-def sessions_of(context: dg.AssetExecutionContext, lane: Lane) -> list[date]:
+def sessions_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, lane: Lane) -> list[date]:
     """The closed sessions among the run's partitions; today's key exists before today's session has closed."""
     wanted = set(context.partition_keys)
     return [one.date for one in calendar(lane) if one.date.isoformat() in wanted]

@@ -11,7 +11,13 @@ from typing import Any
 
 from bench.measure import table
 
-MODULES = {"features": "features", "simulate": "simulate", "decide": "decide", "import": "importing"}
+MODULES = {
+    "features": "features",
+    "simulate": "simulate",
+    "decide": "decide",
+    "import": "importing",
+    "ticks": "ticks",
+}
 """A benchmark's name to its module, which has `run(size) -> document`."""
 
 

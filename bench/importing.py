@@ -1,118 +1,106 @@
-"""`scalper bench import`: text files of bars and one Parquet file into the lake, every row checked."""
+"""`scalper bench import`: Databento's DBN, one large Parquet file and text files into the lake, every row checked."""
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Callable, Iterator
-from datetime import date
-from itertools import count
+import json
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
+import databento
 import pandas as pd
-import polars as pl
 
-from bench.measure import rate, ratios, result, timed
-from scalper.errors import BadInput
-from scalper.lake import Lake, import_files
-from scalper.market import front_contract, locate, sessions
+from bench.importing_data import SECOND_NS, ZONE, seconds_to_dbn, to_parquet, to_texts
+from bench.measure import PASSES, rate, ratios
 
-ROWS = 200_000
-MINUTE_NS = 60_000_000_000
-ZONE = "America/Chicago"
+RECORDS, ROWS, LINES = 10_000_000, 33_000_000, 200_000
+"""Of DBN, of Parquet, of text, where no size is given."""
+PEERS = 1_000_000
+"""At most so many rows for the peers, which hold the whole file in memory; rates are compared."""
 
 
 def run(size: int | None = None) -> dict[str, Any]:
-    """`rows` one-minute ES bars: as gzipped text, one contract a file, stamps in Chicago time; and as one Parquet file.
+    """One-second ES bars as zstd DBN (the document's own figure) and as one Parquet file, one-minute bars as gzipped
+    text. Each is imported into an empty lake by a process of its own, so that `peak_mib` is that of the import.
 
-    The text is the document's own figure, the Parquet file stands under `parquet`. Peers read, take the session from
-    the clock and write a file a session; they check nothing, merge nothing, and a kill leaves half of it.
+    Peers take the session from the clock and write a file a session; they check nothing, merge nothing, and a kill
+    leaves half of it.
     """
     with TemporaryDirectory() as folder:
         place = Path(folder)
-        made = bars(size or ROWS)
-        text_files, parquet_file = texts(made, place), parquet(made, place)
-        new = count()
-        with_texts = _figures(len(made), place, new, text_files, pandas_texts, tz=ZONE)
-        with_parquet = _figures(len(made), place, new, [parquet_file], pandas_parquet, tz=None)
-    return with_texts | {"files": len(text_files), "sessions": made["session"].n_unique(), "parquet": with_parquet}
+        found = _dbn(place, size or RECORDS)
+        found["parquet"] = _parquet(place, size or ROWS)
+        found["text"] = _texts(place, size or LINES)
+    return found
+
+
+def _dbn(place: Path, rows: int) -> dict[str, Any]:
+    path, small = place / "es.dbn.zst", place / "small.dbn.zst"
+    days = seconds_to_dbn(rows, path)
+    seconds_to_dbn(min(rows, PEERS), small)
+    peers = {"databento to_df, to_parquet": databento_parquet, "pandas, a file a session": pandas_dbn}
+    return _figures([path], rows, small, peers) | {"sessions": days}
+
+
+def _parquet(place: Path, rows: int) -> dict[str, Any]:
+    path, small = place / "es.parquet", place / "small.parquet"
+    days = to_parquet(rows, SECOND_NS, path)
+    to_parquet(min(rows, PEERS), SECOND_NS, small)
+    return _figures([path], rows, small, {"pandas": pandas_parquet}) | {"sessions": days}
+
+
+def _texts(place: Path, rows: int) -> dict[str, Any]:
+    paths, days = to_texts(rows, place)
+    found = _figures(paths, rows, paths, {"pandas": pandas_texts}, tz=ZONE)
+    return found | {"files": len(paths), "sessions": days}
 
 
 def _figures(
-    rows: int,
-    place: Path,
-    new: Iterator[int],
     paths: list[Path],
-    peer: Callable[[list[Path], Path], int],
-    *,
-    tz: str | None,
+    rows: int,
+    small: Path | list[Path],
+    peers: dict[str, Callable[[Any, Path], int]],
+    tz: str | None = None,
 ) -> dict[str, Any]:
-    """Import into an empty lake, and let the peer write into an empty folder, as often as is timed."""
-    kept = 0
-
-    def work() -> None:
-        nonlocal kept
-        report = import_files(Lake(place / f"lake{next(new)}"), paths, symbol="ES", tz=tz)
-        assert report.rows_read == report.rows_kept + sum(report.dropped.values())
-        kept = report.rows_kept
-
-    found = result("rows", rows, timed(work)) | {"rows_kept": kept}
-    peers = {"pandas": rate(rows, lambda: peer(paths, place / f"peer{next(new)}"))}
-    return found | {"peers": peers, "ratios": ratios(found["rows_per_second"], peers)}
-
-
-# ----------------------------------------------------------------- the files
-
-
-def bars(rows: int) -> pl.DataFrame:
-    """A random walk on the tick grid over whole sessions, minute by minute, with contract and session."""
-    every = sessions("ES", date(2010, 1, 4), date(2025, 12, 19))
-    most = len(every) * 1380
-    if rows > most:
-        raise BadInput(f"--rows {rows}: the calendar from 2010 to 2025 has about {most:,} minutes; ask for fewer")
-    every = every[-(-rows // 1380 + 1) :]
-    stamps = np.concatenate([np.arange(one.open_ns, one.close_ns, MINUTE_NS) for one in every])
-    index = locate(stamps, every)
-    stamps, index = stamps[index >= 0][-rows:], index[index >= 0][-rows:]
-    random = np.random.default_rng(1)
-    close = 20_000 + np.cumsum(random.integers(-3, 4, stamps.size))
-    opened = np.concatenate([[20_000], close[:-1]])
-    high = np.maximum(opened, close) + random.integers(0, 3, stamps.size)
-    low = np.minimum(opened, close) - random.integers(0, 3, stamps.size)
-    bid, ask = random.integers(1, 300, (2, stamps.size))
-    contracts = [front_contract("ES", one.date, "monday") for one in every]
-    prices = {"open": opened / 4, "high": high / 4, "low": low / 4, "close": close / 4}
-    sides = {"volume": bid + ask, "trades": (bid + ask) // 2 + 1, "bid_volume": bid, "ask_volume": ask}
-    names = pl.Series(contracts).gather(index)
-    return pl.DataFrame({"ts_ns": stamps, **prices, **sides, "contract": names, "session": index})
-
-
-def texts(made: pl.DataFrame, place: Path) -> list[Path]:
-    """One gzipped file a contract, written as the real five-minute files are."""
-    local = pl.from_epoch("ts_ns", "ns").dt.replace_time_zone("UTC").dt.convert_time_zone(ZONE)
-    price = [pl.format("{}", pl.col(name)) for name in ("open", "high", "low", "close")]
-    whole = [pl.col(name).cast(pl.String) for name in ("volume", "trades", "bid_volume", "ask_volume")]
-    line = pl.concat_str(local.dt.strftime("%Y/%m/%d"), local.dt.strftime("%H:%M:%S"), *price, *whole, separator=", ")
-    head = "Date, Time, Open, High, Low, Last, Volume, NumberOfTrades, BidVolume, AskVolume"
-    paths: list[Path] = []
-    for part in made.partition_by("contract", maintain_order=True):
-        path = place / f"{part['contract'][0]}.txt.gz"
-        text = "\n".join([head, *part.select(line).to_series().to_list(), ""])
-        path.write_bytes(gzip.compress(text.encode(), compresslevel=1))
-        paths.append(path)
-    return paths
-
-
-def parquet(made: pl.DataFrame, place: Path) -> Path:
-    path = place / "es.parquet"
-    columns = ["open", "high", "low", "close", "volume"]
-    made.select(pl.col("ts_ns").alias("timestamp"), *columns, pl.col("contract").alias("symbol")).write_parquet(path)
-    return path
+    """The import in a process of its own, then the peers here."""
+    place = paths[0].parent
+    words = [sys.executable, "-m", "bench.importing_alone", str(place), tz or "", *map(str, paths)]
+    done = subprocess.run(words, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    found: dict[str, Any] = {"rows": rows, **json.loads(done.stdout)}
+    found["rows_per_second"] = round(rows / found["seconds"], 1)
+    theirs: dict[str, float] = {}
+    for name, peer in peers.items():
+        with TemporaryDirectory(dir=place) as folder:
+            into = (Path(folder) / str(number) for number in range(PASSES))
+            count = min(rows, PEERS)
+            theirs[name] = rate(count, lambda peer=peer, into=into: peer(small, next(into)))
+    return found | {"peers": theirs, "ratios": ratios(found["rows_per_second"], theirs)}
 
 
 # --------------------------------------------------------------------- peers
+
+
+def databento_parquet(path: Path, folder: Path) -> int:
+    """The vendor's client: the records as a DataFrame, and all of them as one Parquet file; returns the rows."""
+    folder.mkdir()
+    store = databento.DBNStore.from_file(path)
+    count = len(store.to_df())
+    store.to_parquet(folder / "all.parquet")
+    store.reader.close()
+    return count
+
+
+def pandas_dbn(path: Path, folder: Path) -> int:
+    """The client's DataFrame, one Parquet file a session; returns the rows written."""
+    store = databento.DBNStore.from_file(path)
+    bars = store.to_df()
+    store.reader.close()
+    return _write(bars.assign(stamp=bars.index), folder)
 
 
 def pandas_texts(paths: list[Path], folder: Path) -> int:
@@ -126,15 +114,15 @@ def pandas_texts(paths: list[Path], folder: Path) -> int:
     return _write(pd.concat(parts), folder)
 
 
-def pandas_parquet(paths: list[Path], folder: Path) -> int:
+def pandas_parquet(path: Path, folder: Path) -> int:
     """read_parquet, one Parquet file a session; returns the rows written."""
-    bars = pd.concat([pd.read_parquet(path) for path in paths])
+    bars = pd.read_parquet(path)
     return _write(bars.assign(stamp=pd.to_datetime(bars["timestamp"], unit="ns", utc=True)), folder)
 
 
 def _write(bars: pd.DataFrame, folder: Path) -> int:
     """A session runs from 18:00 to 17:00 New York and has the date of its end."""
-    kept = bars.dropna(subset=["stamp"])
+    kept = bars.dropna(subset=["stamp"]).reset_index(drop=True)
     day = (kept["stamp"].dt.tz_convert("America/New_York").dt.tz_localize(None) + pd.Timedelta(hours=6)).dt.date
     for one, part in kept.groupby(day):
         path = folder / f"date={one}" / "part.parquet"

@@ -48,7 +48,7 @@ def quantiles_ms(seconds: list[float]) -> dict[str, float]:
 
 def result(unit: str, count: int, seconds: float) -> dict[str, Any]:
     """The figures of what is measured, before its peers run: `unit` is rows or bars."""
-    figures = {unit: count, "seconds": round(seconds, 4), "peak_mib": peak_mib()}
+    figures = {unit: count, "seconds": round(seconds, 6), "peak_mib": peak_mib()}
     return figures | {f"{unit}_per_second": round(count / seconds, 1)}
 
 

@@ -9,14 +9,16 @@ import dagster as dg
 from assets.stage import key
 from pipelines.jobs import job_name
 from pipelines.partitions import NEW_YORK, closed_keys, span
-from scalper.settings import Lane
+from scalper import lane as stages
+from scalper.settings import Lane, home
 
 AFTER_CLOSE = "30 18 * * 1-5"
 """An hour and a half after the close at 17:00 New York, by when the vendor has the session."""
 
 
 def build_schedule(lane: Lane) -> dg.ScheduleDefinition:
-    """The nightly run: every session from the first one that is not labelled to the one that has just closed."""
+    """The nightly run: every session from the first one that is not labelled, or was never downloaded though later ones
+    were (the vendor did not have it yet), to the one that has just closed."""
 
     @dg.schedule(
         name=f"{lane.name}_nightly",
@@ -28,7 +30,9 @@ def build_schedule(lane: Lane) -> dg.ScheduleDefinition:
         "launch follow by sensors.",
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        due = missing_sessions(context.instance, lane)
+        late = [day.isoformat() for day in stages.gaps(lane, home())]
+        first = min(missing_sessions(context.instance, lane)[:1] + late[:1], default="9999")
+        due = [one for one in closed_keys(lane) if one >= first]
         if not due:
             return dg.SkipReason("every closed session is there")
         night = context.scheduled_execution_time.date()

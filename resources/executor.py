@@ -12,8 +12,9 @@ from pydantic import Field
 
 from scalper import clock
 from scalper.errors import Refused, ScalperError
+from scalper.files import write_json
 from scalper.gate.bundle import verify_bundle
-from scalper.live.desk import Desk, read_json, write_json
+from scalper.live.desk import Desk, read_json
 from scalper.settings import REPOSITORY, Home
 
 POLL_S = 0.1
@@ -64,7 +65,7 @@ class ExecutorResource(dg.ConfigurableResource):
             "run": run_id,
             "at": clock.iso(clock.now_ns()),
         }
-        write_json(ticket_path(home, lane), written, sync=True)
+        write_json(ticket_path(home, lane), written)
         log = home.state / "live" / f"{lane}.log"
         process = self._start(home, bundle, log)
         return Launch(written, self._wait(process, Desk(home, lane), log), log)

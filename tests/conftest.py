@@ -25,6 +25,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             if name.startswith(("SCALPER_LANE__", "DATABENTO_", "MLFLOW_")):
                 patch.delenv(name)
         patch.setenv("SCALPER_HOME", str(folder))
+        patch.setenv("SCALPER_LAKE", "")  # empty: below SCALPER_HOME, whatever .env says
         patch.setenv("DAGSTER_HOME", str(folder))
         patch.setenv("GX_ANALYTICS_ENABLED", "false")
         patch.setenv("DAGSTER_DISABLE_TELEMETRY", "yes")

@@ -221,6 +221,15 @@ def test_home_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp
     found = home()
     assert found.lake == tmp_path / "data_lake"
     assert (found.mlruns, found.state) == (tmp_path / "mlruns", tmp_path / "state")
+    assert home(tmp_path / "other").lake == tmp_path / "other" / "data_lake"
+
+
+def test_the_lake_may_be_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SCALPER_LAKE", str(tmp_path / "lake"))
+    assert home().lake == tmp_path / "lake"
+    monkeypatch.setenv("SCALPER_LAKE", "s3://bucket/lake?region=eu-central-1")
+    assert home().lake == home(tmp_path).lake == "s3://bucket/lake?region=eu-central-1"
+    assert home().state == home().root / "state"
 
 
 @pytest.mark.parametrize(

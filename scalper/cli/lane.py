@@ -147,7 +147,9 @@ def bundle_verify(path: Path, as_json: Json = False) -> None:
 
 @app.command()
 def bench(
-    name: Annotated[Literal["features", "simulate", "decide", "import"], typer.Argument(help="What to measure.")],
+    name: Annotated[
+        Literal["features", "simulate", "decide", "import", "ticks"], typer.Argument(help="What to measure.")
+    ],
     size: Annotated[int | None, typer.Option("--rows", "--bars", min=1, help="How many; a few seconds' worth.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -7,10 +7,10 @@ Everything else reads bars through `read_session`; nothing outside writes bars b
 
 from __future__ import annotations
 
-from scalper.lake.databento import DownloadReport, download
-from scalper.lake.importing import ImportReport, import_files
-from scalper.lake.quality import QualityReport, RuleResult, check_sessions
-from scalper.lake.raw import DownloadRequest
+from scalper.lake.databento.download import DownloadReport, download
+from scalper.lake.databento.request import DownloadRequest
+from scalper.lake.files.importing import ImportReport, import_files
+from scalper.lake.quality.check import QualityReport, RuleResult, check_lake, check_sessions
 from scalper.lake.series import SessionBars, contract_of, read_session
 from scalper.lake.store import Keys, Lake, bar_keys
 
@@ -24,6 +24,7 @@ __all__ = [
     "RuleResult",
     "SessionBars",
     "bar_keys",
+    "check_lake",
     "check_sessions",
     "contract_of",
     "download",

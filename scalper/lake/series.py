@@ -9,7 +9,7 @@ from datetime import timedelta
 import polars as pl
 
 from scalper.errors import DataUnavailable
-from scalper.lake.schema import FRONT_KEY
+from scalper.lake.schema import FRONT_KEYS
 from scalper.lake.store import Lake, bar_keys
 from scalper.market import Bars, RollRule, Session, front_contract, instrument, sessions, to_ticks
 
@@ -48,14 +48,20 @@ def read_session(
 def contract_of(lake: Lake, *, source: str, symbol: str, interval: str, session: Session, roll: RollRule) -> str:
     """The contract that the roll rule holds in this session.
 
-    By volume it is the vendor's choice, where a continuous symbol was downloaded (it ranks by the day before), else the
-    one with the largest volume in the session before, of those in the lake within ten days. Never a look at the session
-    itself. Raises DataUnavailable if there is no such session.
+    By volume it is the vendor's choice, where its continuous symbol was downloaded (it ranks by the day before), else
+    the one with the largest volume in the session before, of those in the lake within ten days. By open interest it is
+    always the vendor's. Never a look at the session itself. Raises DataUnavailable where neither is in the lake.
     """
-    if roll != "volume":
+    if roll not in ("volume", "open_interest"):
         return front_contract(symbol, session.date, roll)
+    letter = "v" if roll == "volume" else "n"
     here = bar_keys(source, symbol, interval, session.date)
-    front = lake.metadata("bars", here).get(FRONT_KEY) if lake.exists("bars", here) else None
+    front = lake.metadata("bars", here).get(FRONT_KEYS[letter]) if lake.exists("bars", here) else None
+    if front is None and roll == "open_interest":
+        raise DataUnavailable(
+            f"{symbol} {session.date}: open interest is known only where {symbol}.n.0 was downloaded; download that "
+            "session with roll: open_interest, or use roll: volume"
+        )
     return front or _largest(lake, source, symbol, interval, session)
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 
 from scalper.errors import BadInput, DataUnavailable
-from scalper.lake.schema import SCHEMA_KEY, VERSIONS, stamp, verify
+from scalper.lake.schema import COLUMNS, SCHEMA_KEY, VERSIONS, filled, stamp, told, verify
+from scalper.lake.storage import Storage
 from scalper.lake.transaction import recover
 
 PART = "part.parquet"
+BROUGHT = ("bars", "definitions", "status")
+"""Kinds that come from outside; the others are made from them."""
+
 Keys = dict[str, str]
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -24,13 +29,13 @@ def bar_keys(source: str, symbol: str, interval: str, day: date) -> Keys:
     return {"source": source, "symbol": symbol, "interval": interval, "date": day.isoformat()}
 
 
-def relative(kind: str, keys: Keys) -> Path:
-    """Where a table lies below the lake: kind/key=value/…/part.parquet. Raises BadInput for a value no folder has."""
+def relative(kind: str, keys: Keys) -> str:
+    """The name of a table in the lake: kind/key=value/…/part.parquet. Raises BadInput for a value no folder has."""
     stamp(kind)
     for key, value in keys.items():
         if not _WORD.fullmatch(value):
             raise BadInput(f"{kind} key {key}={value!r}: use letters, digits, dots, dashes and underscores")
-    return Path(kind, *(f"{key}={value}" for key, value in keys.items()), PART)
+    return "/".join((kind, *(f"{key}={value}" for key, value in keys.items()), PART))
 
 
 def write_parquet(path: Path, frame: pl.DataFrame, metadata: dict[str, str]) -> None:
@@ -47,93 +52,160 @@ def write_parquet(path: Path, frame: pl.DataFrame, metadata: dict[str, str]) -> 
         temporary.unlink(missing_ok=True)
 
 
-class Lake:
-    """Session files below one root (`<home>/data_lake`).
+def write_table(path: Path, kind: str, frame: pl.DataFrame, metadata: dict[str, str] | None = None) -> None:
+    """Write a table of a kind, with its schema in the metadata, to a local file.
 
-    Opening a lake puts back what a killed import had half published; see transaction.py.
+    Of bars the optional columns that tell nothing are left out. Raises BadInput if the schema is not the kind's.
+    """
+    verify(kind, frame.schema, str(path))
+    write_parquet(path, told(frame) if kind == "bars" else frame, {SCHEMA_KEY: stamp(kind), **(metadata or {})})
+
+
+def view(kind: str, paths: Sequence[Path]) -> str:
+    """The statement that makes DuckDB's view of a kind over local files (patterns too); bars have every column."""
+    files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+    found = f"SELECT * FROM read_parquet([{files}], hive_partitioning = true, union_by_name = true)"
+    if kind == "bars":
+        types: dict[pl.DataType, str] = {pl.Int64(): "BIGINT", pl.Float64(): "DOUBLE", pl.String(): "VARCHAR"}
+        nothing = ", ".join(f"NULL::{types[dtype]} AS {name}" for name, dtype in COLUMNS.items())
+        found = f"SELECT {nothing} WHERE false UNION ALL BY NAME {found}"
+    return f"CREATE VIEW {kind} AS {found}"
+
+
+class Lake:
+    """Session files below one root: a folder (`<home>/data_lake`) or a bucket, see storage.py.
+
+    Opening a lake finishes or throws away what a killed import left behind; see transaction.py.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        recover(root)
+    def __init__(self, root: Path | str) -> None:
+        self.storage = Storage(root)
+        recover(self.storage)
+
+    @property
+    def root(self) -> Path:
+        """The local folder: the lake itself, or the mirror of a bucket."""
+        return self.storage.root
+
+    def name(self, kind: str, keys: Keys) -> str:
+        """The name of a table in the storage; it need not exist. Raises BadInput for a bad kind or key."""
+        return relative(kind, keys)
 
     def path(self, kind: str, keys: Keys) -> Path:
-        """The file of a table; it need not exist. Raises BadInput for a bad kind or key."""
-        return self.root / relative(kind, keys)
+        """The local file of a table of a local lake."""
+        return self.storage.root / relative(kind, keys)
 
     def exists(self, kind: str, keys: Keys) -> bool:
         """Whether the table is in the lake."""
-        return self.path(kind, keys).is_file()
+        return self.storage.exists(self.name(kind, keys))
 
-    def write(self, kind: str, keys: Keys, frame: pl.DataFrame, metadata: dict[str, str] | None = None) -> Path:
-        """Write one table atomically, replacing what was there. Raises BadInput if the schema is not the kind's."""
-        path = self.path(kind, keys)
-        verify(kind, frame.schema, str(path))
-        write_parquet(path, frame, {SCHEMA_KEY: stamp(kind), **(metadata or {})})
-        return path
+    def write(self, kind: str, keys: Keys, frame: pl.DataFrame, metadata: dict[str, str] | None = None) -> str:
+        """Write one table atomically, replacing what was there; returns its name.
+
+        Bars may leave out optional columns. Raises BadInput if the schema is not the kind's.
+        """
+        name = self.name(kind, keys)
+        verify(kind, frame.schema, self.storage.uri(name))
+        made = self.storage.scratch() / f"{os.getpid()}.{name.replace('/', '.')}"
+        try:
+            write_table(made, kind, frame, metadata)
+            self.storage.put(made, name)
+        finally:
+            made.unlink(missing_ok=True)
+        return name
 
     def read(self, kind: str, keys: Keys) -> pl.DataFrame:
-        """Read one table.
+        """Read one table; bars always have every column of COLUMNS.
 
         Raises DataUnavailable if it is missing, BadInput if it is unreadable or of another schema version.
         """
-        path = self._present(kind, keys)
-        self.metadata(kind, keys)
-        try:
-            frame = pl.read_parquet(path, hive_partitioning=False, glob=False)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise _unreadable(path, error) from None
-        verify(kind, frame.schema, str(path))
-        return frame
+        with self._present(kind, keys) as path:
+            self._metadata(kind, keys, path)
+            try:
+                frame = pl.read_parquet(path, hive_partitioning=False, glob=False)
+            except (pl.exceptions.PolarsError, OSError) as error:
+                raise self._unreadable(kind, keys, error) from None
+        verify(kind, frame.schema, self.storage.uri(self.name(kind, keys)))
+        return filled(frame) if kind == "bars" else frame
+
+    def scan(self, kind: str, keys: Sequence[Keys]) -> pl.LazyFrame:
+        """Several tables of a kind as one, in the order given, with the column `date` of their keys.
+
+        The caller has seen that they exist and are of this schema version. Raises DataUnavailable for a missing one.
+        """
+        if not keys:
+            return pl.LazyFrame(schema=(COLUMNS if kind == "bars" else {"ts_ns": pl.Int64()}) | {"date": pl.Date()})
+        paths: list[Path] = []
+        for one in keys:
+            with self._present(kind, one) as path:
+                paths.append(path)
+        found = pl.scan_parquet(
+            paths,
+            hive_partitioning=False,
+            glob=False,
+            include_file_paths="date",
+            schema=COLUMNS if kind == "bars" else None,
+            missing_columns="insert" if kind == "bars" else "raise",
+        )
+        return found.with_columns(pl.col("date").str.extract(r"date=(\d{4}-\d{2}-\d{2})").str.to_date())
 
     def metadata(self, kind: str, keys: Keys) -> dict[str, str]:
         """What the writer left in the file's metadata, schema included. Raises as `read` does."""
-        path = self._present(kind, keys)
-        try:
-            found = {key: str(value) for key, value in pl.read_parquet_metadata(path).items() if key != "ARROW:schema"}
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise _unreadable(path, error) from None
-        if found.get(SCHEMA_KEY) != stamp(kind):
-            raise BadInput(
-                f"{path}: schema {found.get(SCHEMA_KEY, 'unknown')}, this program reads {stamp(kind)}; "
-                "delete the file and make it again (import, download or run)"
-            )
-        return found
+        with self._present(kind, keys) as path:
+            return self._metadata(kind, keys, path)
 
     def dates(self, kind: str, keys: Keys) -> list[date]:
         """The dates below these keys (all of them but `date`), in order."""
-        folder = self.path(kind, keys).parent
-        found = (path.parent.name for path in folder.glob(f"date=*/{PART}"))
-        return sorted(date.fromisoformat(name.removeprefix("date=")) for name in found)
+        folder, end = relative(kind, keys).removesuffix(PART), f"/{PART}"
+        found = (one.removeprefix(folder).removesuffix(end) for one in self.storage.names(folder[:-1], end))
+        return sorted(date.fromisoformat(one.removeprefix("date=")) for one in found if one.startswith("date="))
 
     def digest(self, kind: str, keys: Keys) -> str:
         """SHA-256 (hex) of the file's bytes. Raises DataUnavailable if it is missing."""
-        with self._present(kind, keys).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with self._present(kind, keys):
+            return self.storage.digest(self.name(kind, keys))
+
+    def delete(self, kind: str, keys: Keys) -> None:
+        """Remove a table; nothing happens if it is not there."""
+        self.storage.delete(self.name(kind, keys))
 
     def views(self) -> None:
-        """Make `catalog.duckdb` anew: one view a kind over its session files, for people; it holds no data."""
+        """Make `catalog.duckdb` of a local lake anew: one view a kind over its session files, for people; no data."""
         import duckdb
 
+        if not self.storage.is_local:
+            return  # views over a bucket would need duckdb's own S3 reader; `scalper lake sql` goes by the mirror
         self.root.mkdir(parents=True, exist_ok=True)
         catalog, temporary = self.root / "catalog.duckdb", self.root / f".catalog.duckdb.{os.getpid()}"
         temporary.unlink(missing_ok=True)
         with duckdb.connect(str(temporary)) as connection:
             for kind in VERSIONS:
                 if next((self.root / kind).rglob(PART), None) is not None:
-                    pattern = str(self.root.resolve() / kind / "**" / PART).replace("'", "''")
-                    options = "hive_partitioning = true, union_by_name = true"
-                    connection.execute(f"CREATE VIEW {kind} AS SELECT * FROM read_parquet('{pattern}', {options})")
+                    connection.execute(view(kind, [self.root.resolve() / kind / "**" / PART]))
         temporary.replace(catalog)
 
-    def _present(self, kind: str, keys: Keys) -> Path:
-        path = self.path(kind, keys)
-        if not path.is_file():
+    @contextmanager
+    def _present(self, kind: str, keys: Keys) -> Generator[Path]:
+        name = self.name(kind, keys)
+        if not self.storage.exists(name):
             wanted = ", ".join(f"{key} {value}" for key, value in keys.items())
-            how = "import or download it" if kind == "bars" else "run the lane's earlier stages"
+            how = "import or download it" if kind in BROUGHT else "run the lane's earlier stages"
             raise DataUnavailable(f"the lake has no {kind} for {wanted}; {how} first")
-        return path
+        with self.storage.local(name) as path:
+            yield path
 
+    def _metadata(self, kind: str, keys: Keys, path: Path) -> dict[str, str]:
+        try:
+            found = {key: str(value) for key, value in pl.read_parquet_metadata(path).items() if key != "ARROW:schema"}
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise self._unreadable(kind, keys, error) from None
+        if found.get(SCHEMA_KEY) != stamp(kind):
+            raise BadInput(
+                f"{self.storage.uri(self.name(kind, keys))}: schema {found.get(SCHEMA_KEY, 'unknown')}, this program "
+                f"reads {stamp(kind)}; delete the file and make it again (import, download or run)"
+            )
+        return found
 
-def _unreadable(path: Path, error: Exception) -> BadInput:
-    return BadInput(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]}); delete it and make it again")
+    def _unreadable(self, kind: str, keys: Keys, error: Exception) -> BadInput:
+        where, what = self.storage.uri(self.name(kind, keys)), str(error).splitlines()[0]
+        return BadInput(f"{where}: cannot be read as Parquet ({what}); delete it and make it again")

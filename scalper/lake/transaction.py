@@ -1,137 +1,109 @@
 """Files that enter the lake together or not at all, even if the process is killed in the middle.
 
-A transaction collects finished files in `<lake>/.staging/<name>`, `<number>.new` each. `commit` links what they will
-replace as `<number>.old`, writes a journal of the targets, and renames file after file. What goes wrong before the
-journal is removed is undone: at once by the transaction itself, or, after a kill, by the next one to open the lake.
-One transaction at a time: a lock that dies with its process tells a live transaction from a dead one.
+A transaction collects finished files in `.staging/<identity>`, `<number>.new` each. `commit` writes a journal that says
+which name each of them is to have: from then on they are the lake's. Then they are moved, file after file, and the
+journal goes. A kill before the journal leaves the lake as it was, and the next one to open it throws the files away; a
+kill after it leaves moves to be done, and the next one does them. A lock tells a dead transaction from a live one.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scalper.errors import Refused
+from scalper.lake.storage import STAGING, Storage
 
-STAGING = ".staging"
+if TYPE_CHECKING:
+    from scalper.lake.store import Lake
+
+JOURNAL = "journal.json"
 
 
 class Transaction:
     """Staged files of one import; made by `transaction`."""
 
-    def __init__(self, root: Path, folder: Path) -> None:
-        self._root = root
-        self._folder = folder
-        self._targets: dict[Path, int] = {}
+    def __init__(self, storage: Storage, identity: str, making: Path) -> None:
+        self._storage = storage
+        self._folder = f"{STAGING}/{identity}"
+        self._making = making
+        self._targets: dict[str, int] = {}
 
-    def stage(self, target: Path) -> Path:
-        """Where to write a file that is to become `<lake>/target`; it may be staged again, the last one counts."""
-        return _new(self._folder, self._targets.setdefault(target, len(self._targets)))
+    def stage(self, name: str) -> Path:
+        """The local file to write that is to become the lake's `name`; staged again, the last one counts."""
+        return self._new(self._targets.setdefault(name, len(self._targets)))
 
-    def staged(self, target: Path) -> Path | None:
-        """The staged file of a target, if there is one."""
-        return _new(self._folder, self._targets[target]) if target in self._targets else None
+    def staged(self, name: str) -> Path | None:
+        """The staged file of a name, if there is one."""
+        return self._new(self._targets[name]) if name in self._targets else None
 
     def commit(self) -> None:
-        """Rename every staged file into the lake, in the order in which they were first staged."""
-        entries: list[tuple[str, bool]] = []
-        for target, number in self._targets.items():
-            current = self._root / target
-            entries.append((target.as_posix(), current.is_file()))
-            if current.is_file():
-                os.link(current, _old(self._folder, number))
-        journal = self._folder / "journal.json"
-        draft = journal.with_suffix(".draft")
-        draft.write_text(json.dumps(entries))
-        draft.rename(journal)
-        for target, number in self._targets.items():
-            (self._root / target).parent.mkdir(parents=True, exist_ok=True)
-            _new(self._folder, number).replace(self._root / target)
-        journal.unlink()  # from here on the files are the lake's
+        """Make every staged file the lake's, in the order in which they were first staged."""
+        for name, number in self._targets.items():
+            if not self._new(number).is_file():
+                raise FileNotFoundError(f"{name} was staged and never written")
+        if not self._storage.is_local:
+            self._storage.each(self._upload, self._targets.values())
+        self._storage.write(f"{self._folder}/{JOURNAL}", json.dumps(self._targets).encode())  # the commit point
+        _redo(self._storage, self._folder)
+
+    def _upload(self, number: int) -> None:
+        self._storage.put(self._new(number), f"{self._folder}/{number}.new")
+
+    def _new(self, number: int) -> Path:
+        return self._making / f"{number}.new"
 
 
 @contextmanager
-def transaction(root: Path, name: str) -> Generator[Transaction]:
-    """Open a transaction on the lake at `root`; leaving without `commit`, or by an error, leaves the lake as it was.
+def transaction(lake: Lake, identity: str) -> Generator[Transaction]:
+    """Open a transaction on the lake; leaving without `commit`, or by an error before it, leaves the lake as it was.
 
-    Raises Refused if another process is importing into this lake.
+    Raises Refused if another process is writing to this lake.
     """
-    with _locked(root) as free:
-        if not free:
-            raise Refused(f"{root}: another import or download is writing to this lake; wait until it has ended")
-        _undo_all(root)
-        folder = root / STAGING / name
-        folder.mkdir(parents=True)
+    storage = lake.storage
+    with storage.lock():
+        _recover(storage)
+        making = storage.root / STAGING / identity if storage.is_local else storage.scratch() / identity
+        if making.exists():
+            shutil.rmtree(making)
+        making.mkdir(parents=True)
         try:
-            yield Transaction(root, folder)
+            yield Transaction(storage, identity, making)
         finally:
-            _undo(root, folder)
+            if not storage.exists(f"{STAGING}/{identity}/{JOURNAL}"):
+                storage.delete_folder(f"{STAGING}/{identity}")
 
 
-def recover(root: Path) -> None:
-    """Undo what a killed transaction left behind; does nothing while another one is alive."""
-    if _leftovers(root):
-        with _locked(root) as free:
-            if free:
-                _undo_all(root)
-
-
-@contextmanager
-def _locked(root: Path) -> Generator[bool]:
-    staging = root / STAGING
-    staging.mkdir(parents=True, exist_ok=True)
-    with (staging / "lock").open("w") as lock:
+def recover(storage: Storage) -> None:
+    """Finish or throw away what a killed transaction left behind; does nothing while another one is alive."""
+    if storage.folders(STAGING):
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+            with storage.lock():
+                _recover(storage)
+        except Refused:
+            return  # somebody is writing: what is staged is theirs
 
 
-def _undo_all(root: Path) -> None:
-    for folder in _leftovers(root):
-        _undo(root, folder)
+def _recover(storage: Storage) -> None:
+    for folder in storage.folders(STAGING):
+        if storage.exists(f"{folder}/{JOURNAL}"):
+            _redo(storage, folder)
+        else:
+            storage.delete_folder(folder)
 
 
-def _leftovers(root: Path) -> list[Path]:
-    return sorted(folder for folder in (root / STAGING).glob("*") if folder.is_dir())
+def _redo(storage: Storage, folder: str) -> None:
+    """Do the moves of a journal that are not done yet, then drop it; may be interrupted and repeated at any point."""
+    targets: dict[str, int] = json.loads(storage.read(f"{folder}/{JOURNAL}"))
 
+    def place(target: tuple[str, int]) -> None:
+        staged = f"{folder}/{target[1]}.new"
+        if storage.exists(staged):
+            storage.move(staged, target[0])
 
-def _undo(root: Path, folder: Path) -> None:
-    """Put the lake back as the journal found it, then drop the staging folder; without a journal there is only that.
-
-    May itself be interrupted and repeated: a file put back is no longer kept, a new file is removed once.
-    """
-    journal = folder / "journal.json"
-    if journal.is_file():
-        entries: list[tuple[str, bool]] = json.loads(journal.read_text())
-        for number, (target, replaced) in enumerate(entries):
-            kept, current = _old(folder, number), root / target
-            if kept.is_file():
-                kept.replace(current)
-            elif not replaced and not _new(folder, number).is_file():
-                current.unlink(missing_ok=True)
-                _prune(current.parent, root)
-        journal.unlink()
-    shutil.rmtree(folder)
-
-
-def _new(folder: Path, number: int) -> Path:
-    return folder / f"{number}.new"
-
-
-def _old(folder: Path, number: int) -> Path:
-    return folder / f"{number}.old"
-
-
-def _prune(folder: Path, root: Path) -> None:
-    """Remove folders that became empty, up to the lake's root."""
-    while folder != root and folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
-        folder = folder.parent
+    storage.each(place, targets.items())
+    storage.delete_folder(folder)

@@ -4,8 +4,9 @@ Every stage skips what it has done before with the same inputs and leaves no hal
 resumed by running it again. Not here: arithmetic (the floors below) and what runs when (pipelines/).
 """
 
-from scalper.lane.bars import bars, check, fetch, quality, usable
+from scalper.lane.bars import bars, fetch, gaps, quote
 from scalper.lane.learning import folds, learnable, models, search
+from scalper.lane.quality import check, judged, quality, quality_page, unfit, usable
 from scalper.lane.rows import features, labels
 from scalper.lane.simulation import simulation
 from scalper.lane.stage import StageReport, calendar
@@ -20,15 +21,20 @@ __all__ = [
     "features",
     "fetch",
     "folds",
+    "gaps",
     "gate",
+    "judged",
     "labels",
     "learnable",
     "models",
     "quality",
+    "quality_page",
+    "quote",
     "replay",
     "run",
     "search",
     "simulation",
     "track",
+    "unfit",
     "usable",
 ]

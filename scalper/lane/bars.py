@@ -12,15 +12,18 @@ from pydantic import SecretStr
 from scalper import clock
 from scalper.errors import BadInput, DataUnavailable
 from scalper.lake import Lake, bar_keys
-from scalper.lake.databento import DownloadReport, DownloadRequest, download
-from scalper.lake.quality import QualityReport, bars_digest, check_sessions, read_report
+from scalper.lake.aggregate import derive
+from scalper.lake.databento.download import DownloadReport, download, estimate
+from scalper.lake.databento.plan import Estimate, lacking
+from scalper.lake.databento.request import DownloadRequest
 from scalper.lane.stage import Progress, StageReport, bar, calendar
+from scalper.log import say
 from scalper.market import Session
 from scalper.settings import Environment, Home, Lane
 from scalper.simulate.sketch import columns_svg
 
 
-def _chosen(every: Sequence[Session], days: Sequence[date] | None) -> list[Session]:
+def chosen(every: Sequence[Session], days: Sequence[date] | None) -> list[Session]:
     """The sessions of `days`, all if None. Raises BadInput for a day without a session."""
     if days is None:
         return list(every)
@@ -42,30 +45,46 @@ def bars(
 ) -> StageReport:
     """See that the lake holds the lane's sessions: downloaded where the source is a vendor, else what was imported.
 
+    Sessions that the lake has in finer bars only are aggregated from those; the detail `derived` says how many.
+
     `gateway` and `key` default to the environment's. Raises BadInput without a key, VendorError over the spending cap.
     """
     started = clock.monotonic()
-    lake, wanted = Lake(home.lake), _chosen(calendar(lane), days)
+    lake, wanted = Lake(home.lake), chosen(calendar(lane), days)
     detail: dict[str, Any] = {}
     if lane.source != "import":
         with bar(f"{lane.name}: download", progress) as advance:
             detail = fetch(lane, home, wanted, gateway=gateway, key=key, progress=advance).as_dict()
+    if derived := completed(lane, lake, wanted, progress):
+        detail["derived"] = derived
     held = [
         one for one in wanted if lake.exists("bars", bar_keys(lane.source_key, lane.symbol, lane.interval, one.date))
     ]
     if not held:
-        raise DataUnavailable(_no_bars(lane))
-    rows, preview = _bar_table(lane, lake, held)
-    lake.views()
+        raise DataUnavailable(no_bars(lane))
+    whole = [one for one in held if _readable(lane, lake, one)]
+    rows, preview = _bar_table(lane, lake, whole)
     detail |= {"sessions": len(held), "missing": len(wanted) - len(held)}
+    if broken := len(held) - len(whole):
+        detail["broken files"] = broken
+    else:
+        lake.views()
     daily = preview.group_by("session", maintain_order=True).agg(pl.col("volume").sum())
     picture = columns_svg("volume a session, contracts", daily["session"].to_list(), daily["volume"].to_list())
     return StageReport("bars", rows, len(held), 0, clock.monotonic() - started, detail, preview.tail(8), picture)
 
 
-def _no_bars(lane: Lane) -> str:
+def completed(lane: Lane, lake: Lake, wanted: Sequence[Session], progress: Progress | None) -> dict[str, Any]:
+    """Make what is missing of the lane's interval, and what was made of bars that have changed; empty if nothing was
+    ever made."""
+    sound = [one for one in wanted if _readable(lane, lake, one)]
+    found = derive(lake, lane.source_key, lane.symbol, lane.interval, sound, progress=progress)
+    return found.as_dict() if found.made or found.fresh else {}
+
+
+def no_bars(lane: Lane) -> str:
     how = "scalper import" if lane.source == "import" else "scalper download"
-    return f"lane {lane.name}: the lake has no {lane.interval} bars of {lane.symbol}; run {how} first"
+    return f"lane {lane.name}: the lake has no {lane.interval} bars of {lane.symbol}, nor finer ones; run {how} first"
 
 
 def fetch(
@@ -77,81 +96,90 @@ def fetch(
     key: SecretStr | str | None = None,
     progress: Progress | None = None,
 ) -> DownloadReport:
-    """Download sessions through Databento's client; what the lake or the raw folder has is not asked again."""
+    """Download sessions through Databento's client; what the lake or the raw folder has is not asked again.
+
+    So all of a lane's sessions are its nightly update: what is missing is asked for, gaps of earlier nights included.
+    """
     environment = Environment()
-    request = DownloadRequest(
-        symbol=lane.symbol,
-        schema="ohlcv-1s" if lane.interval == "1s" else "ohlcv-1m",
-        sessions=tuple(wanted),
-        roll=lane.roll,
-        source=lane.source_key,
-        dataset=lane.databento.dataset,
-        chunk_sessions=lane.databento.chunk_sessions,
-    )
     return download(
         Lake(home.lake),
-        request,
+        _request(lane, wanted),
         key=key or environment.databento_api_key,
         gateway=gateway or environment.databento_gateway,
         cap_usd=lane.databento.cap_usd,
         progress=progress,
+        show=lambda cost: say(f"{lane.name}: {cost.words()} (cap ${lane.databento.cap_usd:.2f})"),
     )
+
+
+def quote(
+    lane: Lane,
+    home: Home,
+    wanted: Sequence[Session],
+    *,
+    gateway: str | None = None,
+    key: SecretStr | str | None = None,
+) -> Estimate:
+    """What `fetch` would ask for and what it would cost; nothing is downloaded."""
+    environment = Environment()
+    return estimate(
+        Lake(home.lake),
+        _request(lane, wanted),
+        key=key or environment.databento_api_key,
+        gateway=gateway or environment.databento_gateway,
+    )
+
+
+def gaps(lane: Lane, home: Home) -> list[date]:
+    """Closed sessions that were never downloaded though an earlier one was; none for a lane that is imported."""
+    if lane.source == "import":
+        return []
+    lake, request = Lake(home.lake), _request(lane, calendar(lane))
+    there = lake.dates("bars", {"source": request.source, "symbol": request.symbol, "interval": request.interval})
+    return [one.date for one in lacking(lake, request).sessions if one.date > there[0]] if there else []
+
+
+def _request(lane: Lane, wanted: Sequence[Session]) -> DownloadRequest:
+    asked = lane.databento
+    return DownloadRequest(
+        symbol=lane.symbol,
+        schema=asked.schema_for(lane.interval),
+        sessions=tuple(wanted),
+        roll=lane.roll,
+        source=lane.source_key,
+        dataset=asked.dataset,
+        chunk_sessions=asked.chunk_sessions,
+        ask=asked.symbol,
+        mode=asked.mode,
+        parallel=asked.parallel,
+        definitions=asked.definitions,
+        status=asked.status,
+    )
+
+
+def _readable(lane: Lane, lake: Lake, one: Session) -> bool:
+    """Whether a session's file, if there is one, is ours; what is wrong with it is said by the quality rules, which
+    stop the lane."""
+    keys = bar_keys(**keys_of(lane), day=one.date)
+    try:
+        return not lake.exists("bars", keys) or bool(lake.metadata("bars", keys))
+    except BadInput:
+        return False
 
 
 def _bar_table(lane: Lane, lake: Lake, held: Sequence[Session]) -> tuple[int, pl.DataFrame]:
     """Rows held, and a row a session: contract, bars, volume, close."""
-    files = [lake.path("bars", bar_keys(lane.source_key, lane.symbol, lane.interval, one.date)) for one in held]
+    keys = [bar_keys(lane.source_key, lane.symbol, lane.interval, one.date) for one in held]
     frame = (
-        pl.scan_parquet(files, include_file_paths="path", hive_partitioning=False)
-        .group_by("path", "contract")
+        lake.scan("bars", keys)
+        .group_by(pl.col("date").alias("session"), "contract")
         .agg(pl.len().alias("bars"), pl.col("volume").sum(), pl.col("close").last())
-        .with_columns(pl.col("path").str.extract(r"date=(\d{4}-\d{2}-\d{2})").str.to_date().alias("session"))
         .sort("session", "contract")
         .collect()
     )
     return int(frame["bars"].sum()), frame.select("session", "contract", "bars", "volume", "close")
 
 
-def check(
-    lane: Lane, home: Home, days: Sequence[date] | None = None, *, progress: Progress | None = None
-) -> QualityReport:
-    """Run the data-quality rules over the lane's sessions; what fails is quarantined."""
-    lake = Lake(home.lake)
-    if not lake.dates("bars", {"source": lane.source_key, "symbol": lane.symbol, "interval": lane.interval}):
-        raise DataUnavailable(_no_bars(lane))
-    with bar(f"{lane.name}: quality", progress) as advance:
-        return check_sessions(
-            lake,
-            source=lane.source_key,
-            symbol=lane.symbol,
-            interval=lane.interval,
-            roll=lane.roll,
-            sessions=_chosen(calendar(lane), days),
-            limits=lane.quality,
-            progress=advance,
-        )
-
-
-def quality(lane: Lane, home: Home) -> QualityReport:
-    """The quality report on the lane's sessions as it was last written; made now if there is none that fits."""
-    lake, every = Lake(home.lake), calendar(lane)
-    found = read_report(lake, lane.source_key, lane.symbol, lane.interval)
-    span = {"roll": lane.roll, "start": every[0].date.isoformat(), "end": every[-1].date.isoformat()}
-    bars = bars_digest(lake, lane.source_key, lane.symbol, lane.interval, every)
-    wanted = span | lane.quality.model_dump() | {"bars": bars}
-    if found is not None and all(found.request.get(key) == value for key, value in wanted.items()):
-        return found
-    return check(lane, home)
-
-
-def usable(lane: Lane, home: Home) -> list[Session]:
-    """The sessions that are not quarantined, from the first to the last in the lake, in order.
-
-    One between them that the lake lacks, or lacks in the contract that the roll rule holds, is a flat session: it has
-    no rows to learn from and earns nothing, but it counts.
-    """
-    lake, bad = Lake(home.lake), quality(lane, home).quarantined
-    there = lake.dates("bars", {"source": lane.source_key, "symbol": lane.symbol, "interval": lane.interval})
-    if not there:
-        raise DataUnavailable(_no_bars(lane))
-    return [one for one in calendar(lane) if there[0] <= one.date <= there[-1] and one.date not in bad]
+def keys_of(lane: Lane) -> dict[str, str]:
+    """The lane's bars in the lake."""
+    return {"source": lane.source_key, "symbol": lane.symbol, "interval": lane.interval}

@@ -14,7 +14,7 @@ from scalper import features as feature_floor
 from scalper.compiled import source_digest
 from scalper.errors import DataUnavailable
 from scalper.lake import Lake, bar_keys
-from scalper.lane.bars import usable
+from scalper.lane.quality import usable
 from scalper.lane.stage import Progress, StageReport, bar, calendar
 from scalper.learn.session import bars_of, labels_of, prepare
 from scalper.market import Session
@@ -116,7 +116,7 @@ def _forget(lake: Lake, lane: Lane, kind: str, keep: set[date]) -> None:
     """Remove files of sessions that the lane no longer uses, such as newly quarantined ones."""
     for day in lake.dates(kind, {"lane": lane.name}):
         if day not in keep:
-            lake.path(kind, {"lane": lane.name, "date": day.isoformat()}).unlink(missing_ok=True)
+            lake.delete(kind, {"lane": lane.name, "date": day.isoformat()})
 
 
 def _input_digest(lane: Lane, lake: Lake, one: Session, before: Session | None, recipe: str) -> str:

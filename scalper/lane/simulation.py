@@ -10,8 +10,8 @@ from scalper import clock
 from scalper.compiled import source_digest
 from scalper.gate.evidence import Evidence
 from scalper.lake import Lake
-from scalper.lane.bars import quality
 from scalper.lane.learning import folds, learnable
+from scalper.lane.quality import quality
 from scalper.lane.stage import (
     Progress,
     StageReport,

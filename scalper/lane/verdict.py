@@ -17,8 +17,9 @@ from scalper.gate.checks import evaluate
 from scalper.gate.evidence import Evidence
 from scalper.gate.verdict import Verdict, decide
 from scalper.lake import Lake
-from scalper.lane.bars import bars, check
+from scalper.lane.bars import bars
 from scalper.lane.learning import folds, learnable, models, search
+from scalper.lane.quality import check
 from scalper.lane.rows import features, labels
 from scalper.lane.simulation import digests, simulation
 from scalper.lane.stage import Progress, bar, calendar, evidence_folder, ledger_path, models_root
@@ -30,6 +31,17 @@ from scalper.live.replay import replay as replay_session
 from scalper.settings import Home, Lane
 from scalper.simulate.metrics import sharpe_bound, summarise
 from scalper.simulate.report import ReportData, write_report
+
+WORDS = {
+    "1s": "one-second",
+    "5s": "five-second",
+    "15s": "fifteen-second",
+    "1m": "one-minute",
+    "5m": "five-minute",
+    "15m": "fifteen-minute",
+    "1h": "one-hour",
+}
+"""An interval as the report's title says it."""
 
 
 def _opened(lane: Lane, home: Home) -> bool:
@@ -120,12 +132,12 @@ def _report_data(lane: Lane, home: Home, evidence: Evidence, verdict: Verdict) -
         holdout = summarise(evidence.holdout_daily, evidence.holdout_trades, empty, capital)
     simulated = lane.source == "sandbox"
     kind = "Simulated" if simulated else "Real"
-    minutes = {"1s": "one-second", "1m": "one-minute", "5m": "five-minute"}[lane.interval]
+    length = WORDS[lane.interval]
     traded = "" if lane.execution.symbol == lane.symbol else f", trading {lane.execution.symbol}"
     notes = [_edge_note(lane)] if simulated else ["Past bars cannot prove that a strategy will earn money."]
     return ReportData(
         lane=lane.name,
-        title=f"{kind} {lane.symbol}, {minutes} bars{traded}",
+        title=f"{kind} {lane.symbol}, {length} bars{traded}",
         verdict=verdict.verdict,
         stage=verdict.stage,
         simulated=simulated,

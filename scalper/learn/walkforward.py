@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -18,6 +17,7 @@ import polars as pl
 from scalper import features
 from scalper.compiled import source_digest
 from scalper.errors import BadInput, DataUnavailable, Refused
+from scalper.files import write_bytes, write_json
 from scalper.lake import Lake
 from scalper.learn import ledger
 from scalper.learn.dataset import load
@@ -35,14 +35,6 @@ from scalper.simulate.metrics import sharpe
 
 ENOUGH = 1.6
 """The search wants so many times the trades that the gate asks of a fold: a margin for quieter sessions."""
-
-
-def write_json(path: Path, document: object) -> None:
-    """Write a document whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(document, indent=1, sort_keys=True, default=str) + "\n")
-    fresh.replace(path)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -103,9 +95,7 @@ def data_digest(lake: Lake, lane: Lane, days: Iterable[date]) -> str:
     for day in days:
         keys = {"lane": lane.name, "date": day.isoformat()}
         for kind in ("features", "labels"):
-            path = lake.path(kind, keys)
-            stamp = path.stat() if path.exists() else None
-            made = _made_from(lake, kind, day, lane.name, stamp.st_mtime_ns if stamp else 0)
+            made = _made_from(lake, kind, day, lane.name, lake.storage.written_ns(lake.name(kind, keys)))
             found.update(f"{day} {kind} {made}\n".encode())
     return found.hexdigest()
 
@@ -176,10 +166,7 @@ def fit(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> dict[str, Any]:
         kernel_version=kernel_version(),
         calibrate_until_ns=session(lane.symbol, fold.search[0]).open_ns,
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f".model.onnx.{os.getpid()}"
-    fresh.write_bytes(trained.onnx)
-    fresh.replace(folder / "model.onnx")
+    write_bytes(folder / "model.onnx", trained.onnx)
     papers = trained.papers
     record = {"fold": fold.name, "input": wanted, "data": data, "prior": papers.priors, "rows": sum(papers.counts)}
     record |= {"parity": trained.parity, "best_round": papers.rounds, "curves": trained.curves}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -19,24 +19,13 @@ import numpy as np
 
 from scalper import clock
 from scalper.errors import BadInput, Refused
+from scalper.files import write_json
 from scalper.live.journal import fields
 from scalper.policy import ACCOUNT
 from scalper.settings import Home
 from scalper.simulate.kernel import BOOK
 
 VERSION = 1
-
-
-def write_json(path: Path, document: Mapping[str, Any], *, sync: bool = False) -> None:
-    """Write a small document under a temporary name and rename it; `sync` makes it survive the machine."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w") as file:
-        file.write(json.dumps(document, indent=1, allow_nan=False) + "\n")
-        if sync:
-            file.flush()
-            os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -15,8 +15,9 @@ import numpy as np
 
 from scalper import clock
 from scalper.errors import ScalperError
+from scalper.files import write_json
 from scalper.learn.recipe import Recipe
-from scalper.live.desk import Desk, Kept, write_json
+from scalper.live.desk import Desk, Kept
 from scalper.live.engine import Engine, Step, gate_name
 from scalper.live.journal import Journal, fields, plain
 from scalper.live.protocols import Broker, Feed, Mode
@@ -241,7 +242,7 @@ class Executor:
             "halted": self._halt is not None,
             "journal": None if self._journal is None else str(self._journal.path),
         }
-        write_json(self._desk.heartbeat, head | self._pulse(step))
+        write_json(self._desk.heartbeat, head | self._pulse(step), sync=False)
 
     def _report(self, why: str) -> SessionReport:
         account = self.engine.account[0]

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from scalper.files import write_json
 from scalper.lake import Lake
 from scalper.learn.recipe import Recipe
-from scalper.live.desk import write_json
 from scalper.live.executor import Executor
 from scalper.live.journal import Journal, journal_path
 from scalper.live.preflight import Preflight, Result

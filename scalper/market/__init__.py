@@ -7,13 +7,14 @@ Everything is pure: calendars come from pandas-market-calendars, nothing reads t
 
 from __future__ import annotations
 
-from scalper.market.bars import BAR, INTERVALS, Bars, aggregate, carry, from_ticks, to_ticks
+from scalper.market.bars import BAR, DAY, INTERVALS, Bars, aggregate, aggregate_frame, carry, from_ticks, to_ticks
 from scalper.market.contracts import RollRule, expiry, front_contract, parse_contract, roll_date, root_of
 from scalper.market.instruments import INSTRUMENTS, Costs, Instrument, costs_of, instrument
 from scalper.market.sessions import NEW_YORK, Session, locate, session, sessions
 
 __all__ = [
     "BAR",
+    "DAY",
     "INSTRUMENTS",
     "INTERVALS",
     "NEW_YORK",
@@ -23,6 +24,7 @@ __all__ = [
     "RollRule",
     "Session",
     "aggregate",
+    "aggregate_frame",
     "carry",
     "costs_of",
     "expiry",

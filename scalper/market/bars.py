@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +28,35 @@ BAR = np.dtype(
 
 INTERVALS: dict[str, int] = {
     "1s": 1_000_000_000,
+    "5s": 5_000_000_000,
+    "15s": 15_000_000_000,
     "1m": 60_000_000_000,
     "5m": 300_000_000_000,
+    "15m": 900_000_000_000,
     "1h": 3_600_000_000_000,
 }
-"""Interval name to its length in nanoseconds."""
+"""Interval name to its length in nanoseconds, from fine to coarse; each divides the hour and those after it."""
+
+DAY = "1d"
+"""The interval of one bar a session, stamped with the session's open; not a length, so not among INTERVALS."""
+
+REDUCE: dict[str, Literal["first", "max", "min", "last", "sum"]] = {
+    "open": "first",
+    "high": "max",
+    "low": "min",
+    "close": "last",
+    "volume": "sum",
+    "trades": "sum",
+    "bid_volume": "sum",
+    "ask_volume": "sum",
+    "inferred_volume": "sum",
+    "largest": "max",
+    "spread": "last",
+    "bid_size": "last",
+    "ask_size": "last",
+    "imbalance": "sum",  # of the finer bars, which are those with a trade
+}
+"""Column of a bar to how the bars of a coarser interval are made of it."""
 
 PRICES = ("open", "high", "low", "close")
 
@@ -76,10 +100,9 @@ def _off_grid(frame: pl.DataFrame, row: int, tick: Decimal) -> BadInput:
 
 
 def from_ticks(bars: Bars, tick: Decimal, contract: str) -> pl.DataFrame:
-    """Bars as the lake stores them: prices in points, traded rows only, no trade counts or sides."""
+    """Bars as the lake stores them: prices in points, traded rows only, nothing of the order flow."""
     over, under = tick.as_integer_ratio()
     traded = bars[bars["carried"] == 0]
-    unknown = pl.lit(None, pl.Int64)
     return pl.DataFrame(
         {
             "ts_ns": traded["ts_ns"],
@@ -87,7 +110,7 @@ def from_ticks(bars: Bars, tick: Decimal, contract: str) -> pl.DataFrame:
             **{name: traded[name] * over / under for name in PRICES},
             "volume": traded["volume"],
         }
-    ).with_columns(trades=unknown, bid_volume=unknown, ask_volume=unknown)
+    )
 
 
 def carry(bars: Bars, session: Session, interval_ns: int) -> Bars:
@@ -131,7 +154,7 @@ def _filled(bars: Bars, fills: npt.NDArray[np.int64], interval_ns: int) -> Bars:
 
 
 def aggregate(bars: Bars, interval_ns: int) -> Bars:
-    """Traded bars as bars of a coarser interval, whose starts are UTC multiples of it.
+    """Traded bars of one contract as bars of a coarser interval, whose starts are UTC multiples of it.
 
     A bucket uses only rows that start in it; carried rows count for nothing. Raises BadInput if the bars are not
     ascending.
@@ -147,11 +170,54 @@ def aggregate(bars: Bars, interval_ns: int) -> Bars:
         )
     bucket = ts // interval_ns
     first = np.flatnonzero(np.diff(bucket, prepend=bucket[0] - 1))
+    last = np.append(first[1:], len(traded)) - 1
     out = np.zeros(len(first), BAR)
     out["ts_ns"] = bucket[first] * interval_ns
-    out["open"] = traded["open"][first]
-    out["high"] = np.maximum.reduceat(traded["high"], first)
-    out["low"] = np.minimum.reduceat(traded["low"], first)
-    out["close"] = traded["close"][np.append(first[1:], len(traded)) - 1]
-    out["volume"] = np.add.reduceat(traded["volume"], first)
+    for name in (*PRICES, "volume"):
+        values = traded[name]
+        match REDUCE[name]:
+            case "first":
+                out[name] = values[first]
+            case "last":
+                out[name] = values[last]
+            case "max":
+                out[name] = np.maximum.reduceat(values, first)
+            case "min":
+                out[name] = np.minimum.reduceat(values, first)
+            case "sum":
+                out[name] = np.add.reduceat(values, first)
     return out
+
+
+def aggregate_frame(frame: pl.DataFrame, interval: str, session: Session) -> pl.DataFrame:
+    """A session's bars (lake columns, any contracts) as bars of a coarser interval, or of "1d", contract by contract.
+
+    A bar uses only rows that start in it. A sum or a maximum is null where one of its rows is: a part of the volume is
+    not told as the whole. Raises BadInput for an unknown interval.
+    """
+    if interval == DAY:
+        start = pl.lit(session.open_ns, pl.Int64)
+    elif interval in INTERVALS:
+        start = pl.col("ts_ns") // INTERVALS[interval] * INTERVALS[interval]
+    else:
+        raise BadInput(f"{interval!r} is no interval; use one of {', '.join(INTERVALS)}, {DAY}")
+
+    def reduced(name: str) -> pl.Expr:
+        one = pl.col(name)
+        match REDUCE[name]:
+            case "first":
+                return one.first()
+            case "last":
+                return one.last()
+            case "min":
+                return one.min()
+            case "max":
+                return pl.when(one.null_count() == 0).then(one.max())
+            case "sum":
+                return pl.when(one.null_count() == 0).then(one.sum())
+
+    held = frame.sort("ts_ns", "contract").with_columns(ts_ns=start)
+    out = held.group_by("ts_ns", "contract", maintain_order=True).agg(
+        reduced(name).alias(name) for name in frame.columns if name in REDUCE
+    )
+    return out.sort("ts_ns", "contract").select(frame.columns)

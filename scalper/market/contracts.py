@@ -11,7 +11,8 @@ from scalper.errors import BadInput
 from scalper.market.instruments import INSTRUMENTS, METALS, Instrument, instrument
 from scalper.market.sessions import business_days, sessions
 
-RollRule = Literal["monday", "thursday", "volume"]
+RollRule = Literal["monday", "thursday", "expiry", "volume", "open_interest"]
+"""When the next contract is held: by the calendar (`monday`, `thursday`, `expiry`) or by the data."""
 
 MONTHS = "FGHJKMNQUVXZ"
 """The exchange's letters for January to December."""
@@ -65,17 +66,23 @@ def roll_date(contract: str, rule: RollRule) -> date:
 
     'monday' is the Monday of the week of the anchor, 'thursday' the Thursday before that. The anchor is the expiry of
     an index future; for metals the last business day before first notice (last business day of the month before).
-    A day without a session gives the next one that has one. Raises BadInput for 'volume', which needs the data.
+    'expiry' is the day after the last trading day, as Databento's continuous symbols of the calendar roll (MES.c.0);
+    in metals that is past first notice. A day without a session gives the next one that has one.
+    Raises BadInput for 'volume' and 'open_interest', which need the data.
     """
-    if rule == "volume":
-        raise BadInput(f"the volume rule rolls {contract} by traded volume, not by date: ask for monday or thursday")
+    if rule in ("volume", "open_interest"):
+        dated = "ask for monday, thursday or expiry"
+        raise BadInput(f"the {rule} rule rolls {contract} by what the market does, not by date: {dated}")
     anchor = _anchor(contract)
-    day = anchor - timedelta(days=anchor.weekday() + (4 if rule == "thursday" else 0))
+    if rule == "expiry":
+        day = expiry(contract) + timedelta(days=1)
+    else:
+        day = anchor - timedelta(days=anchor.weekday() + (4 if rule == "thursday" else 0))
     return sessions(root_of(contract), day, day + timedelta(days=6))[0].date
 
 
 def front_contract(symbol: str, session: date, rule: RollRule) -> str:
-    """The contract that the session dated `session` holds by a calendar rule. Raises BadInput for 'volume'."""
+    """The contract that the session dated `session` holds by a calendar rule. Raises BadInput for the others."""
     months = instrument(symbol).months
     for year in (session.year, session.year + 1):
         for letter in months:

@@ -28,7 +28,66 @@ OHLCV = np.dtype(
 )
 """The record, 56 bytes, as databento_dbn.OHLCVMsg lays it out."""
 
+_HEAD = [("length", "u1"), ("rtype", "u1"), ("publisher_id", "<u2"), ("instrument_id", "<u4"), ("ts_event", "<u8")]
+
+TRADE = np.dtype(
+    [
+        *_HEAD,
+        ("price", "<i8"),  # 1e-9 points
+        ("size", "<u4"),
+        ("action", "S1"),  # T trade, A add, C cancel
+        ("side", "S1"),  # of a trade: B the buyer was the aggressor, A the seller
+        ("flags", "u1"),
+        ("depth", "u1"),
+        ("ts_recv", "<u8"),
+        ("ts_in_delta", "<i4"),
+        ("sequence", "<u4"),
+    ]
+)
+"""The record, 48 bytes, as databento_dbn.TradeMsg lays it out."""
+
+MBP1 = np.dtype(
+    [
+        *TRADE.descr,
+        ("bid_px_00", "<i8"),
+        ("ask_px_00", "<i8"),
+        ("bid_sz_00", "<u4"),
+        ("ask_sz_00", "<u4"),
+        ("bid_ct_00", "<u4"),
+        ("ask_ct_00", "<u4"),
+    ]
+)
+"""The record of mbp-1 and tbbo, 80 bytes, as databento_dbn.MBP1Msg lays it out."""
+
+STATUS = np.dtype(
+    [
+        *_HEAD,
+        ("ts_recv", "<u8"),
+        ("action", "<u2"),
+        ("reason", "<u2"),
+        ("trading_event", "<u2"),
+        ("is_trading", "S1"),
+        ("is_quoting", "S1"),
+        ("is_short_sell_restricted", "S1"),
+        ("_reserved", "V7"),
+    ]
+)
+"""The record, 40 bytes, as databento_dbn.StatusMsg lays it out."""
+
+DEFINITION = np.dtype([*_HEAD, ("ts_recv", "<u8"), ("rest", "V496")])
+"""The record, 520 bytes, as databento_dbn.InstrumentDefMsg lays it out; only what changes from day to day by name."""
+
 RTYPES = {"ohlcv-1s": 0x20, "ohlcv-1m": 0x21, "ohlcv-1h": 0x22, "ohlcv-1d": 0x23}
+KINDS = {
+    **dict.fromkeys(RTYPES, OHLCV),
+    "trades": TRADE,
+    "tbbo": MBP1,
+    "mbp-1": MBP1,
+    "definition": DEFINITION,
+    "status": STATUS,
+}
+"""Schema to its record."""
+
 PUBLISHER = 1
 """GLBX.MDP3 on Globex."""
 

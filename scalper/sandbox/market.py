@@ -29,6 +29,7 @@ from scalper.market import (
 from scalper.sandbox.path import walk
 from scalper.sandbox.plan import plan_session
 from scalper.sandbox.shape import MarketShape
+from scalper.sandbox.tick_kernel import settle
 
 SECOND_NS = 1_000_000_000
 KEPT_SESSIONS = 8
@@ -115,7 +116,8 @@ class SimulatedMarket:
     def bars(self, contract: str, session: Session, interval_ns: int = SECOND_NS) -> Bars:
         """Traded bars of a contract in a session, dtype BAR; coarser ones are the aggregate of the one-second ones.
 
-        Raises BadInput if the market does not have the session or the contract is not listed in it.
+        A second has a contract at least for each trade that its four prices need. Raises BadInput if the market does
+        not have the session or the contract is not listed in it.
         """
         if contract not in self.contracts(session):
             raise BadInput(f"{contract} does not trade in session {session.date}: ask for {self.contracts(session)}")
@@ -125,6 +127,7 @@ class SimulatedMarket:
         for column, name in enumerate(("open", "high", "low", "close"), 1):
             bars[name] = path[:, column] + self._basis[contract]
         bars["volume"] = path[:, 5]
+        settle(bars)
         return bars if interval_ns == SECOND_NS else aggregate(bars, interval_ns)
 
     # ------------------------------------------------------------------ paths

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import numpy as np
-
 from scalper.clock import NS, from_ns
-from scalper.market import INTERVALS, Bars, Session, aggregate
-from scalper.sandbox.dbn import OHLCV, RTYPES, Records, records
-from scalper.sandbox.market import SimulatedMarket
+from scalper.sandbox.dbn import KINDS
 from scalper.sandbox.symbology import STYPES_IN, STYPES_OUT, Interval, Symbology
 
 DATASET = "GLBX.MDP3"
 DAY_NS = 86_400 * NS
-BAR_NS = {"ohlcv-1s": INTERVALS["1s"], "ohlcv-1m": INTERVALS["1m"], "ohlcv-1h": INTERVALS["1h"], "ohlcv-1d": DAY_NS}
 EPOCH = date(1970, 1, 1)
 
 
 class ApiError(Exception):
-    """An answer with status 4xx and Databento's body."""
+    """An answer with status 4xx and Databento's body; `headers` are sent along."""
 
     def __init__(self, status: int, case: str, message: str, **payload: Any) -> None:
         super().__init__(message)
         self.status = status
+        self.headers: dict[str, str] = {}
         self.body: dict[str, Any] = {
             "detail": {
                 "case": case,
@@ -48,7 +44,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A valid request for bars; symbols are resolved."""
+    """A valid request for records; symbols are resolved."""
 
     schema: str
     stype_in: str
@@ -59,76 +55,16 @@ class Query:
     not_found: list[str]
     mappings: dict[str, list[Interval]]
 
-    def chunks(self, symbology: Symbology) -> Iterator[Records]:
-        """The records in order of time, in pieces of a session (of the whole range for daily bars)."""
-        left = self.limit
-        for chunk in self._daily(symbology) if self.schema == "ohlcv-1d" else self._by_session(symbology):
-            piece = chunk if left is None else chunk[:left]
-            left = None if left is None else left - len(piece)
-            if len(piece):
-                yield piece
-            if left == 0:
-                return
-
-    def count(self, symbology: Symbology) -> int:
-        """How many records there are."""
-        return sum(len(chunk) for chunk in self.chunks(symbology))
-
-    def _by_session(self, symbology: Symbology) -> Iterator[Records]:
-        at: dict[int, dict[str, Session]] = {}
-        for market in symbology.markets.values():
-            for s in market.sessions:
-                if s.open_ns < self.span.end_ns and s.close_ns > self.span.start_ns:
-                    at.setdefault(s.open_ns, {})[market.symbol] = s
-        for _, open_now in sorted(at.items()):
-            parts = [self._of(market, i, [open_now[market.symbol]]) for market, i in self._parts(symbology, open_now)]
-            yield _in_order(parts)
-
-    def _daily(self, symbology: Symbology) -> Iterator[Records]:
-        yield _in_order(
-            [self._of(market, i, market.sessions) for market, i in self._parts(symbology, symbology.markets)]
-        )
-
-    def _parts(self, symbology: Symbology, roots: Container[str]) -> list[tuple[SimulatedMarket, Interval]]:
-        every = [(symbology.market_of(i.contract), i) for intervals in self.mappings.values() for i in intervals]
-        return [(market, i) for market, i in every if market.symbol in roots]
-
-    def _of(self, market: SimulatedMarket, interval: Interval, sessions: Sequence[Session]) -> Records:
-        """Records of one interval in some sessions; a bar belongs to it by its start."""
-        step = BAR_NS[self.schema]
-        start = max(self.span.start_ns, (interval.start - EPOCH).days * DAY_NS)
-        end = min(self.span.end_ns, (interval.end - EPOCH).days * DAY_NS)
-        until = -(-end // step) * step  # the last bar may start before `end` and close after it
-        pieces: list[Bars] = [
-            market.bars(interval.contract, s, min(step, INTERVALS["1h"]))
-            for s in sessions
-            if s.open_ns < until and s.close_ns > start and interval.contract in market.contracts(s)
-        ]
-        if not pieces:
-            return np.zeros(0, OHLCV)
-        bars = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-        bars = bars if step <= INTERVALS["1h"] else aggregate(bars, step)
-        bars = bars[(bars["ts_ns"] >= start) & (bars["ts_ns"] < end)]
-        return records(bars, interval.contract, self.schema, int(market.instrument.tick * NS))
-
-
-def _in_order(parts: list[Records]) -> Records:
-    parts = [p for p in parts if len(p)] or parts[:1]
-    if len(parts) == 1:
-        return parts[0]
-    every = np.concatenate(parts)
-    return every[np.argsort(every["ts_event"], kind="stable")]
-
 
 def read_query(form: Mapping[str, Any], symbology: Symbology, available: Span) -> Query:
     """A request's form as a Query. Raises ApiError as Databento does."""
     check_dataset(form)
-    schema = _one_of(form, "schema", tuple(RTYPES), "trades")
+    schema = _one_of(form, "schema", tuple(KINDS), "trades")
     stype_in = _one_of(form, "stype_in", STYPES_IN, "raw_symbol")
     stype_out = _one_of(form, "stype_out", STYPES_OUT, "instrument_id")
     span = _span(form, available)
     limit = form.get("limit")
-    symbols, mappings, not_found = resolve(form, symbology, stype_in, _utc_date(span.start_ns), _until(span.end_ns))
+    symbols, mappings, not_found = resolve(form, symbology, stype_in, utc_date(span.start_ns), _until(span.end_ns))
     if not mappings:
         raise ApiError(422, "symbology_invalid_request", "None of the symbols could be resolved", symbols=symbols)
     limited = int(limit) if limit is not None and str(limit).isdigit() else None
@@ -157,7 +93,7 @@ def check_dataset(form: Mapping[str, Any]) -> None:
 def read_date(form: Mapping[str, Any], key: str, default: date) -> date:
     """A field that holds a UTC date. Raises ApiError."""
     text = form.get(key)
-    return default if text in (None, "") else _utc_date(_moment(key, str(text))[0])
+    return default if text in (None, "") else utc_date(read_moment(key, str(text))[0])
 
 
 def check_stypes(form: Mapping[str, Any]) -> tuple[str, str]:
@@ -174,8 +110,8 @@ def _one_of(form: Mapping[str, Any], key: str, known: tuple[str, ...], default: 
 
 
 def _span(form: Mapping[str, Any], available: Span) -> Span:
-    start, ahead = _moment("start", str(form.get("start", "")))
-    end = _moment("end", str(form["end"]))[0] if form.get("end") else start + ahead
+    start, ahead = read_moment("start", str(form.get("start", "")))
+    end = read_moment("end", str(form["end"]))[0] if form.get("end") else start + ahead
     if start >= end:
         raise ApiError(422, "data_time_range_start_on_or_after_end", "`start` cannot be on or after `end`")
     have = {"dataset": DATASET, "available_start": _iso(available.start_ns), "available_end": _iso(available.end_ns)}
@@ -198,7 +134,7 @@ def _span(form: Mapping[str, Any], available: Span) -> Span:
     return Span(start, end)
 
 
-def _moment(key: str, text: str) -> tuple[int, int]:
+def read_moment(key: str, text: str) -> tuple[int, int]:
     """A time as UTC ns, and how far its resolution reaches: a bare date covers the day, 14:30 the minute."""
     if text.isdigit() and len(text) > 8:
         return int(text), 1
@@ -211,7 +147,7 @@ def _moment(key: str, text: str) -> tuple[int, int]:
     return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000, ahead
 
 
-def _utc_date(ts_ns: int) -> date:
+def utc_date(ts_ns: int) -> date:
     return EPOCH + timedelta(days=ts_ns // DAY_NS)
 
 

@@ -69,6 +69,15 @@ class MarketShape:
     decoys_volume: float = 20.0  # minutes of heavy volume without a move
     decoys_move: float = 20.0  # minutes with a move without volume
 
+    # ticks inside a traded second
+    trade_size: float = 8.0  # contracts a trade, about
+    trades_most: int = 400  # a second
+    side_told: float = 0.85  # a trade that moves the price up is the buyer's with this probability
+    side_kept: float = 0.7  # without a move the aggressor stays the same with this probability
+    wide_share: float = 0.03  # of new quotes that are two ticks wide, not one
+    level_size: float = 20.0  # contracts at a new best price, about
+    update_share: float = 0.4  # chance of a quote update before a trade, and of another one after it
+
     # contracts
     carry_ticks: int = 50  # next contract minus this one
     carry_sd_ticks: float = 4.0  # of that, contract by contract

@@ -54,10 +54,17 @@ def test_decide_document() -> None:
     assert set(found["parts"]) == {"features", "score", "policy"}
 
 
+def test_ticks_document() -> None:
+    found = bench.run("ticks", 3000)
+    assert set(found) >= RATES | {"rows", "rows_per_second", "trades", "kernel"}
+    for one in (found, found["trades"], found["kernel"]):
+        _sound(one, "rows")
+
+
 def test_import_document() -> None:
     found = bench.run("import", 3000)
-    assert set(found) >= RATES | {"rows", "rows_per_second", "parquet"}
-    for one in (found, found["parquet"]):
+    assert set(found) >= RATES | {"rows", "rows_per_second", "parquet", "text"}
+    for one in (found, found["parquet"], found["text"]):
         assert one["rows"] == one["rows_kept"] == 3000
         _sound(one, "rows")
 
@@ -92,13 +99,21 @@ def test_the_peer_of_the_simulation_trades() -> None:
     assert simulate.fixed_horizon(lane, script) != 0
 
 
-@pytest.mark.parametrize("kind", ["text", "parquet"])
+@pytest.mark.parametrize("kind", ["dbn", "parquet", "text"])
 def test_importers_keep_the_same_rows(tmp_path: Path, kind: str) -> None:
-    bars = importing.bars(4000)
-    paths = importing.texts(bars, tmp_path) if kind == "text" else [importing.parquet(bars, tmp_path)]
-    peer = importing.pandas_texts if kind == "text" else importing.pandas_parquet
+    path, rows = tmp_path / {"dbn": "es.dbn.zst"}.get(kind, f"es.{kind}"), 60_000
+    if kind == "text":
+        paths, rows = importing.to_texts(4000, tmp_path)[0], 4000
+        kept = importing.pandas_texts(paths, tmp_path / "peer")
+    elif kind == "parquet":
+        importing.to_parquet(rows, importing.SECOND_NS, path)
+        paths, kept = [path], importing.pandas_parquet(path, tmp_path / "peer")
+    else:
+        importing.seconds_to_dbn(rows, path)
+        paths, kept = [path], importing.pandas_dbn(path, tmp_path / "peer")
+        assert importing.databento_parquet(path, tmp_path / "vendor") == rows
     report = import_files(Lake(tmp_path / "lake"), paths, symbol="ES", tz=importing.ZONE if kind == "text" else None)
-    assert peer(paths, tmp_path / "peer") == report.rows_kept == 4000
+    assert kept == report.rows_kept == rows
     theirs = {path.parent.name: len(pd.read_parquet(path)) for path in (tmp_path / "peer").rglob("part.parquet")}
     ours = {path.parent.name: len(pl.read_parquet(path)) for path in (tmp_path / "lake/bars").rglob("part.parquet")}
     assert ours == theirs
@@ -115,12 +130,12 @@ def test_command_line(tmp_path: Path) -> None:
         )
         return done.returncode, done.stdout, done.stderr
 
-    code, out, err = scalper("import", "--rows", "2000", "--json")
+    code, out, err = scalper("ticks", "--rows", "2000", "--json")
     assert code == 0, err
-    assert json.loads(out)["rows_kept"] == 2000
-    code, out, err = scalper("import", "--rows", "2000")
+    assert json.loads(out)["bench"] == "ticks"
+    code, out, err = scalper("ticks", "--rows", "2000")
     assert (code, out) == (0, "")
     assert "rows_per_second" in err
     assert scalper("nothing")[0] == 2
-    assert scalper("import", "--rows", "99000000")[0] == 3
+    assert scalper("import", "--rows", "999000000")[0] == 3
     assert not list(tmp_path.iterdir())  # a benchmark leaves nothing in the home

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from scalper.lake.transaction import STAGING
+from scalper.lake.schema import filled
+from scalper.lake.storage import SCRATCH, STAGING
 from scalper.market import INTERVALS, Session, session
 
 HEADER = "Date, Time, Open, High, Low, Last, Volume, NumberOfTrades, BidVolume, AskVolume"
@@ -22,7 +23,7 @@ def digest(root: Path) -> str:
     """SHA-256 over the names and bytes of everything in the lake but its lock."""
     total = hashlib.sha256()
     for path in sorted(root.rglob("*")):
-        if path.is_file() and path != root / STAGING / "lock":
+        if path.is_file() and path.relative_to(root).parts[0] not in (STAGING, SCRATCH):
             total.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return total.hexdigest()
 
@@ -59,7 +60,7 @@ def rows_of(
         ts = ts[(ts < start) | (ts >= end)]
     ts = ts[:count]
     wave = np.round(np.sin(np.arange(len(ts)) / 50) * 40) * 0.25 + price
-    return pl.DataFrame(
+    bars = pl.DataFrame(
         {
             "ts_ns": ts,
             "contract": pl.repeat(contract, len(ts), dtype=pl.String, eager=True),
@@ -68,11 +69,9 @@ def rows_of(
             "low": wave - 0.5,
             "close": wave + 0.25,
             "volume": np.full(len(ts), 7),
-            "trades": pl.repeat(None, len(ts), dtype=pl.Int64, eager=True),
-            "bid_volume": pl.repeat(None, len(ts), dtype=pl.Int64, eager=True),
-            "ask_volume": pl.repeat(None, len(ts), dtype=pl.Int64, eager=True),
         }
     )
+    return filled(bars)
 
 
 def as_parquet(frame: pl.DataFrame, path: Path, **columns: Any) -> Path:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from scalper.errors import BadInput
 from scalper.lake import Lake, bar_keys, import_files
-from scalper.lake import parquet as reader
-from scalper.lake.readers import CLOCK, KNOWN, OTHER, SPREAD
+from scalper.lake.files import parquet as reader
+from scalper.lake.files.readers import CLOCK, KNOWN, OTHER, SPREAD, ImportOptions
 from scalper.market import sessions
 from tests.lake.support import a_session, as_parquet, digest, rows_of
 
@@ -31,7 +32,7 @@ def test_chunks_cut_sessions_without_a_trace(tmp_path: Path, monkeypatch: pytest
     whole, cut = Lake(tmp_path / "whole"), Lake(tmp_path / "cut")
     import_files(whole, [path], symbol="MES")
     monkeypatch.setattr(reader, "ROWS", 70)
-    monkeypatch.setattr("scalper.lake.intake.FLUSH", 150)
+    monkeypatch.setattr("scalper.lake.files.intake.FLUSH", 150)
     report = import_files(cut, [path], symbol="MES")
     assert report.rows_kept == 1000
     assert digest(cut.root) == digest(whole.root)
@@ -117,6 +118,53 @@ def test_bad_parquet_is_refused_by_row_or_column(tmp_path: Path, columns: dict[s
     with pytest.raises(BadInput, match=rf"bad.parquet: {message}"):
         import_files(lake, [path], symbol="MES", interval="1m")
     assert digest(lake.root) == before
+
+
+def test_order_flow_comes_along(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    half = pl.when(pl.int_range(pl.len()) % 2 == 0)
+    flow = {"trades": half.then(3), "spread": half.then(0.25), "imbalance": pl.lit(-4, pl.Int32)}
+    report = import_files(lake, [as_parquet(ROWS, tmp_path / "mes.parquet", **flow)], symbol="MES")
+    assert report.rows_kept == 1000
+    stored = lake.read("bars", KEYS)
+    assert stored["trades"].to_list() == [3, None] * 100
+    assert stored["spread"].to_list() == [0.25, None] * 100
+    assert stored["imbalance"].to_list() == [-4] * 200
+    assert stored["largest"].null_count() == 200
+    wrong = as_parquet(ROWS, tmp_path / "wrong.parquet", trades=pl.lit("3"))
+    with pytest.raises(BadInput, match=r"wrong.parquet: wrong type: trades String"):
+        import_files(lake, [wrong], symbol="MES")
+    below = as_parquet(
+        ROWS, tmp_path / "below.parquet", bid_size=pl.int_range(pl.len()) - 4 * (pl.int_range(pl.len()) == 2)
+    )
+    with pytest.raises(BadInput, match=r"below.parquet: row 3: a volume or count is negative \(-2\)"):
+        import_files(lake, [below], symbol="MES")
+
+
+@pytest.mark.parametrize("kind", [pl.Categorical(), pl.Enum(["MESZ26", "MNQZ26"])])
+def test_symbols_as_text_and_as_categories_are_the_same(tmp_path: Path, kind: pl.DataType) -> None:
+    lake = Lake(tmp_path / "lake")
+    import_files(lake, [as_parquet(ROWS, tmp_path / "text.parquet")], symbol="MES")
+    path = as_parquet(ROWS, tmp_path / "mes.parquet", symbol=pl.col("symbol").cast(kind))
+    assert import_files(lake, [path], symbol="MES").dropped == {KNOWN: 1000}
+
+
+def test_a_large_row_group_is_not_held_whole(tmp_path: Path) -> None:
+    """One row group of 96 MB that does not compress: pyarrow holds a few chunks of it at a time."""
+    import pyarrow
+
+    rows = 2_000_000
+    noise = np.random.default_rng(1).random((4, rows))
+    prices = dict(zip(("open", "high", "low", "close"), noise, strict=True))
+    stamps = WEEK[0].open_ns + np.arange(rows) * 60_000_000_000
+    path = tmp_path / "mes.parquet"
+    frame = pl.DataFrame({"timestamp": stamps, **prices}).with_columns(volume=1, symbol=pl.lit("MESZ26"))
+    frame.write_parquet(path, row_group_size=rows, compression="uncompressed")
+    before, most = pyarrow.total_allocated_bytes(), 0
+    for chunk in reader.open_parquet(path, options=ImportOptions("MES", "1m")).chunks:
+        most = max(most, pyarrow.total_allocated_bytes() - before)
+        assert len(chunk.frame) == chunk.read
+    assert most < 48e6
 
 
 def test_unsorted_across_chunks_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

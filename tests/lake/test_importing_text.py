@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from scalper.errors import BadInput
 from scalper.lake import Lake, bar_keys, import_files
-from scalper.lake.readers import CLOCK, KNOWN, OUTSIDE, UNTRADED
+from scalper.lake.files.readers import CLOCK, KNOWN, OUTSIDE, UNTRADED
+from scalper.lake.schema import BARS
+from scalper.lake.storage import Storage
 from tests.lake.support import CHICAGO, bar_file, bar_line, digest, morning
 
 KEYS = bar_keys("import", "ES", "5m", date(2015, 1, 6))
@@ -31,13 +33,19 @@ def test_bars_are_stored_by_session_in_utc_with_sides(tmp_path: Path) -> None:
         "contracts": ["ESH15"],
         "sessions": 1,
         "bars": 24,
+        "enriched": 0,
         "volume": 240,
         "interval": "5m",
+        "named_by": None,
+        "notes": [
+            "ESH15.txt.gz: bars as Sierra Chart writes them; stamps are bar starts, as is usual there (0 times a row "
+            "right where trading starts and none where it stopped, 0 times the reverse)"
+        ],
         "seconds": 0,
         "quarantined": {},
     }
     first = lake.read("bars", KEYS).row(0, named=True)
-    assert first == {
+    assert {name: value for name, value in first.items() if value is not None} == {
         "ts_ns": 1420554600_000_000_000,  # 2015-01-06 14:30 UTC
         "contract": "ESH15",
         "open": 2000.0,
@@ -147,10 +155,15 @@ def test_ticks_become_one_second_bars_of_the_front_contract(tmp_path: Path) -> N
     assert (report.rows_read, report.rows_kept, report.bars, report.volume) == (5, 4, 2, 14)
     assert report.dropped == {OUTSIDE: 1}
     frame = lake.read("bars", bar_keys("import", "ES", "1s", date(2013, 9, 3)))
-    assert frame.drop("bid_volume", "ask_volume").rows() == [
+    assert frame.select(*BARS, "trades").rows() == [
         (1378215000_000_000_000, "ESU13", 1640.25, 1640.75, 1640.0, 1640.0, 11, 3),
         (1378215002_000_000_000, "ESU13", 1640.5, 1640.5, 1640.5, 1640.5, 3, 1),
     ]
+    sides = frame.select("ask_volume", "bid_volume", "inferred_volume", "largest").rows()
+    assert sides == [(1, 2, 3, 8), (3, 0, 3, 3)]  # the first trade has no price before it, so no side
+    assert report.named_by == "monday"
+    assert report.notes[0] == "ticks.csv: ticks with a header; the sides are inferred by the tick rule"
+    assert "1 of 5 rows (20.0%) lie outside all sessions with --tz America/Chicago; no other zone" in report.notes[1]
     again = import_files(lake, [path], symbol="ES", tz=CHICAGO)
     assert again.dropped == {KNOWN: 4, OUTSIDE: 1}
     minutes = import_files(lake, [path], symbol="ES", interval="1m", tz=CHICAGO)
@@ -181,7 +194,7 @@ BAD: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
         "row 5: '6 January 08:45:00' is no stamp",
     ),
     "short row": (_edit(3, "2015/1/6, 08:45:00, 2000"), "row 5: trades is no whole number"),
-    "long row": (_edit(3, bar_line("2015/1/6", "08:45:00") + ", 1"), "not comma-separated values"),
+    "long row": (_edit(3, bar_line("2015/1/6", "08:45:00") + ", 1"), "row 5: 11 values, where the layout has 10"),
     "repeated": (_edit(5, bar_line("2015/1/6", "08:50:00")), "row 7: stamp 2015-01-06T14:50:00Z is there twice"),
     "unsorted": (_edit(5, bar_line("2015/1/6", "08:00:00")), "row 7: stamp .* earlier than the row before"),
     "off the interval": (_edit(5, bar_line("2015/1/6", "08:56:00")), "row 7: stamp .* does not start a 5m bar"),
@@ -222,16 +235,18 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     plain = bar_file(tmp_path, morning(), "prices.xls")
     columns = bar_file(tmp_path, morning(), "ESH16.txt", "Date, Time, Open, High, Low, Lasst, Volume, a, b, c")
     ticks = tmp_path / "ticks.csv"
-    ticks.write_text("DateTime,Price,Size\n")
+    ticks.write_text("DateTime,Price,Size\n2013-09-03 08:30:00,1640.25,8\n")
+    header = bar_file(tmp_path, [], "ESM16.txt")
     for path, message in (
         (tmp_path / "nothing.txt", "no such file"),
         (tmp_path, "no such file"),
         (truncated, "cannot be read .* damaged or incomplete"),
         (bare, "cannot be read"),
-        (empty, "not comma-separated values"),
+        (empty, "is empty; fetch it again"),
         (plain, "not a kind of file"),
         (columns, "row 1: no column last .found .*lasst"),
         (ticks, "row 1: no column volume"),
+        (header, "holds a header and no rows"),
     ):
         with pytest.raises(BadInput, match=f"{path.name}: {message}"):
             import_files(lake, [path], symbol="ES", interval="5m", tz=CHICAGO)
@@ -257,7 +272,7 @@ def test_what_the_command_says_must_fit_the_file(tmp_path: Path) -> None:
     ):
         with pytest.raises(BadInput, match=message):
             import_files(lake, [path], **options)
-    with pytest.raises(BadInput, match="begin with its contract"):
+    with pytest.raises(BadInput, match="must tell its contract, as ESH15"):
         import_files(lake, [bar_file(tmp_path, morning(), "prices.txt")], symbol="ES", tz=CHICAGO)
     assert import_files(lake, [path], symbol="ES", tz=CHICAGO).interval == "5m"
     ticks = tmp_path / "ticks.csv"
@@ -266,28 +281,29 @@ def test_what_the_command_says_must_fit_the_file(tmp_path: Path) -> None:
         import_files(lake, [path, ticks], symbol="ES", tz=CHICAGO)
 
 
-def test_an_import_that_dies_while_publishing_leaves_the_lake_and_is_resumed(
+def test_an_import_that_dies_while_publishing_is_finished_by_the_next_to_open_the_lake(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake = Lake(tmp_path / "lake")
     import_files(lake, [bar_file(tmp_path, morning(6))], symbol="ES", interval="5m", tz=CHICAGO)
-    before = digest(lake.root)
     days = [line for day in (5, 6, 7, 8) for line in morning(24, f"2015/1/{day}")]
-    real = Path.replace
+    real = Storage.move
 
-    def replace(self: Path, target: Path) -> Path:
-        if "date=2015-01-07" in str(target):
+    def move(self: Storage, source: str, target: str) -> None:
+        if "date=2015-01-07" in target:
             raise OSError("killed")
-        return real(self, target)
+        real(self, source, target)
 
-    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(Storage, "move", move)
     path = bar_file(tmp_path / "b", days)
     with pytest.raises(OSError, match="killed"):
         import_files(lake, [path], symbol="ES", interval="5m", tz=CHICAGO)
-    assert digest(lake.root) == before
     monkeypatch.undo()
+    lake = Lake(lake.root)  # finishes what had been decided
+    days_held = lake.dates("bars", {key: value for key, value in KEYS.items() if key != "date"})
+    assert days_held == [date(2015, 1, day) for day in (5, 6, 7, 8)]
     report = import_files(lake, [path], symbol="ES", interval="5m", tz=CHICAGO)
-    assert (report.rows_kept, report.dropped, len(report.sessions)) == (90, {KNOWN: 6}, 4)
+    assert (report.rows_kept, report.dropped) == (0, {KNOWN: 96})
 
 
 @given(st.permutations(range(12)), st.integers(0, 11))

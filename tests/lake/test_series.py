@@ -9,7 +9,7 @@ import pytest
 
 from scalper.errors import DataUnavailable
 from scalper.lake import Lake, bar_keys, contract_of, read_session
-from scalper.lake.schema import FRONT_KEY
+from scalper.lake.schema import FRONT_KEYS
 from scalper.market import RollRule
 from tests.lake.support import a_session, rows_of
 
@@ -25,7 +25,12 @@ def _both(lake: Lake, day: str, december: int, march: int, metadata: dict[str, s
 
 @pytest.mark.parametrize(
     ("roll", "friday", "monday"),
-    [("monday", "MESZ26", "MESH27"), ("thursday", "MESH27", "MESH27"), ("volume", "MESZ26", "MESZ26")],
+    [
+        ("monday", "MESZ26", "MESH27"),
+        ("thursday", "MESH27", "MESH27"),
+        ("volume", "MESZ26", "MESZ26"),
+        ("expiry", "MESZ26", "MESZ26"),
+    ],
 )
 def test_the_roll_rule_chooses_the_contract(tmp_path: Path, roll: RollRule, friday: str, monday: str) -> None:
     lake = Lake(tmp_path)
@@ -52,10 +57,21 @@ def test_the_volume_rule_never_looks_at_the_session_itself(tmp_path: Path) -> No
 def test_a_continuous_download_says_the_contract_itself(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     _both(lake, "2026-12-11", 60, 0)
-    _both(lake, "2026-12-14", 10, 70, {FRONT_KEY: "MESH27"})
+    _both(lake, "2026-12-14", 10, 70, {FRONT_KEYS["v"]: "MESH27"})
     held = read_session(lake, **HOW, session=MONDAY, roll="volume")
     assert (held.contract, len(held.bars), held.dropped) == ("MESH27", 70, 10)
     assert contract_of(lake, **HOW, session=a_session("2026-12-15"), roll="volume") == "MESH27"
+
+
+def test_open_interest_is_the_vendors_to_tell(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    _both(lake, "2026-12-11", 60, 0, {FRONT_KEYS["v"]: "MESZ26"})
+    _both(lake, "2026-12-14", 10, 70, {FRONT_KEYS["n"]: "MESZ26", FRONT_KEYS["v"]: "MESH27"})
+    assert contract_of(lake, **HOW, session=MONDAY, roll="open_interest") == "MESZ26"
+    assert contract_of(lake, **HOW, session=MONDAY, roll="volume") == "MESH27"
+    for missing in (FRIDAY, a_session("2026-12-15")):
+        with pytest.raises(DataUnavailable, match=r"only where MES\.n\.0 was downloaded.* or use roll: volume"):
+            contract_of(lake, **HOW, session=missing, roll="open_interest")
 
 
 def test_a_contract_that_is_not_there_leaves_the_session_flat(tmp_path: Path) -> None:

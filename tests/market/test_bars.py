@@ -12,12 +12,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalper.errors import BadInput
-from scalper.market import BAR, INTERVALS, Bars, aggregate, carry, from_ticks, instrument, session, to_ticks
+from scalper.market import (
+    BAR,
+    DAY,
+    INTERVALS,
+    Bars,
+    aggregate,
+    aggregate_frame,
+    carry,
+    from_ticks,
+    instrument,
+    session,
+    to_ticks,
+)
 
 S = INTERVALS["1s"]
 M = INTERVALS["1m"]
-DAY = session("ES", date(2021, 6, 25))
-PAUSE_START, PAUSE_END = DAY.halts[0]
+FRIDAY = session("ES", date(2021, 6, 25))
+PAUSE_START, PAUSE_END = FRIDAY.halts[0]
 
 
 def bars_at(starts: list[int], closes: list[int] | None = None) -> Bars:
@@ -36,27 +48,27 @@ SECONDS = st.lists(st.integers(0, 3000), min_size=1, max_size=60, unique=True).m
 @given(symbol=st.sampled_from(["MES", "GC"]), ticks=st.lists(st.integers(-500, 100_000), min_size=1, max_size=30))
 def test_ticks_round_trip(symbol: str, ticks: list[int]) -> None:
     tick = instrument(symbol).tick
-    bars = bars_at([DAY.open_ns + i * S for i in range(len(ticks))], ticks)
+    bars = bars_at([FRIDAY.open_ns + i * S for i in range(len(ticks))], ticks)
     frame = from_ticks(bars, tick, f"{symbol}Z26")
     assert frame.schema == {
         "ts_ns": pl.Int64,
         "contract": pl.String,
         **dict.fromkeys(("open", "high", "low", "close"), pl.Float64),
-        **dict.fromkeys(("volume", "trades", "bid_volume", "ask_volume"), pl.Int64),
+        "volume": pl.Int64,
     }
     assert frame["close"].to_list() == [float(n * tick) for n in ticks], "the nearest float to the exact price"
     assert np.array_equal(to_ticks(frame, tick), bars)
 
 
 def test_carried_bars_are_not_stored() -> None:
-    bars = carry(bars_at([DAY.open_ns, DAY.open_ns + 5 * S]), DAY, S)
+    bars = carry(bars_at([FRIDAY.open_ns, FRIDAY.open_ns + 5 * S]), FRIDAY, S)
     assert len(bars) == 6
     assert len(from_ticks(bars, Decimal("0.25"), "ESU21")) == 2
 
 
 @pytest.mark.parametrize("price", [100.30, None, float("nan"), float("inf")])
 def test_off_the_grid_names_the_row(price: float | None) -> None:
-    frame = from_ticks(bars_at([DAY.open_ns + i * S for i in range(4)]), Decimal("0.25"), "ESU21")
+    frame = from_ticks(bars_at([FRIDAY.open_ns + i * S for i in range(4)]), Decimal("0.25"), "ESU21")
     low = frame["low"].to_list()
     low[2] = price
     with pytest.raises(BadInput, match=r"row 3 \(2021-06-24T22:00:02Z, ESU21\).*tick grid of 0.25"):
@@ -74,7 +86,7 @@ def slow_carry(bars: Bars) -> dict[int, tuple[int, ...]]:
     out: dict[int, tuple[int, ...]] = {}
     last: int | None = None
     for ts in range(min(rows), max(rows) + S, S):
-        if any(start <= ts < end for start, end in DAY.halts):
+        if any(start <= ts < end for start, end in FRIDAY.halts):
             last = None
         if ts in rows:
             out[ts] = rows[ts]
@@ -91,36 +103,36 @@ def test_carry_is_its_definition_and_idempotent(offsets: list[int]) -> None:
     starts = [PAUSE_START - 1200 * S + i * S for i in offsets]
     starts = [ts for ts in starts if not PAUSE_START <= ts < PAUSE_END] or [PAUSE_END]
     traded = bars_at(starts)
-    full = carry(traded, DAY, S)
+    full = carry(traded, FRIDAY, S)
     assert {int(bar["ts_ns"]): tuple(bar.tolist()) for bar in full} == slow_carry(traded)
     assert np.array_equal(full[full["carried"] == 0], traded)
     assert full["volume"].sum() == traded["volume"].sum()
     assert not ((full["ts_ns"] >= PAUSE_START) & (full["ts_ns"] < PAUSE_END)).any()
-    assert np.array_equal(carry(full, DAY, S), full)
+    assert np.array_equal(carry(full, FRIDAY, S), full)
 
 
 def test_carry_starts_anew_after_a_halt() -> None:
-    full = carry(bars_at([PAUSE_START - 3 * S, PAUSE_END + 4 * S, PAUSE_END + 6 * S]), DAY, S)
+    full = carry(bars_at([PAUSE_START - 3 * S, PAUSE_END + 4 * S, PAUSE_END + 6 * S]), FRIDAY, S)
     expected = [PAUSE_START - 3 * S, PAUSE_START - 2 * S, PAUSE_START - S, *(PAUSE_END + i * S for i in (4, 5, 6))]
     assert full["ts_ns"].tolist() == expected
     assert full["carried"].tolist() == [0, 1, 1, 0, 1, 0]
 
 
 def test_carry_of_nothing() -> None:
-    assert len(carry(np.zeros(0, BAR), DAY, S)) == 0
+    assert len(carry(np.zeros(0, BAR), FRIDAY, S)) == 0
 
 
 @pytest.mark.parametrize("starts", [[0, 0], [5 * S, 3 * S], [0, S // 2]])
 def test_carry_refuses_what_is_off_its_grid(starts: list[int]) -> None:
     with pytest.raises(BadInput, match=r"row 2 .*2021-06-25.*sort the rows"):
-        carry(bars_at([DAY.open_ns + ts for ts in starts]), DAY, S)
+        carry(bars_at([FRIDAY.open_ns + ts for ts in starts]), FRIDAY, S)
 
 
 @settings(max_examples=100, deadline=None)
-@given(offsets=SECONDS, interval=st.sampled_from(["1s", "1m", "5m", "1h"]))
+@given(offsets=SECONDS, interval=st.sampled_from(list(INTERVALS)))
 def test_aggregate_keeps_what_it_sums(offsets: list[int], interval: str) -> None:
     step = INTERVALS[interval]
-    traded = bars_at([DAY.open_ns + i * S for i in offsets])
+    traded = bars_at([FRIDAY.open_ns + i * S for i in offsets])
     coarse = aggregate(traded, step)
     assert (coarse["ts_ns"] % step == 0).all()
     assert (np.diff(coarse["ts_ns"]) > 0).all()
@@ -130,21 +142,21 @@ def test_aggregate_keeps_what_it_sums(offsets: list[int], interval: str) -> None
         assert (bar["open"], bar["close"]) == (rows["open"][0], rows["close"][-1])
         assert (bar["high"], bar["low"]) == (rows["high"].max(), rows["low"].min())
         assert bar["carried"] == 0
-    assert np.array_equal(aggregate(carry(traded, DAY, S), step), coarse), "carried rows count for nothing"
+    assert np.array_equal(aggregate(carry(traded, FRIDAY, S), step), coarse), "carried rows count for nothing"
 
 
 @settings(max_examples=100, deadline=None)
 @given(offsets=SECONDS, cut=st.integers(0, 50))
 def test_aggregate_never_looks_past_a_bucket(offsets: list[int], cut: int) -> None:
-    end = DAY.open_ns + cut * M
-    traded = bars_at([DAY.open_ns + i * S for i in offsets])
+    end = FRIDAY.open_ns + cut * M
+    traded = bars_at([FRIDAY.open_ns + i * S for i in offsets])
     early = aggregate(traded[traded["ts_ns"] < end], M)
     whole = aggregate(traded, M)
     assert np.array_equal(whole[whole["ts_ns"] < end], early)
 
 
 def test_aggregate_by_steps_is_aggregate_at_once() -> None:
-    traded = bars_at([DAY.open_ns + i * 7 * S for i in range(4000)])
+    traded = bars_at([FRIDAY.open_ns + i * 7 * S for i in range(4000)])
     assert np.array_equal(aggregate(aggregate(traded, M), INTERVALS["5m"]), aggregate(traded, INTERVALS["5m"]))
 
 
@@ -152,3 +164,96 @@ def test_aggregate_of_nothing_and_of_disorder() -> None:
     assert len(aggregate(np.zeros(0, BAR), M)) == 0
     with pytest.raises(BadInput, match="traded row 2 "):
         aggregate(bars_at([S, S]), M)
+
+
+def test_intervals_go_from_fine_to_coarse_and_divide_the_hour() -> None:
+    assert list(INTERVALS) == ["1s", "5s", "15s", "1m", "5m", "15m", "1h"]
+    lengths = list(INTERVALS.values())
+    assert lengths == sorted(lengths)
+    assert all(INTERVALS["1h"] % length == 0 for length in lengths)
+    assert DAY not in INTERVALS
+
+
+FLOWS = ("trades", "bid_volume", "ask_volume", "inferred_volume", "largest", "bid_size", "ask_size", "imbalance")
+maybe = st.none() | st.integers(0, 50)
+row_st = st.tuples(
+    st.integers(0, 400),
+    st.sampled_from(["ESU21", "ESZ21"]),
+    st.tuples(*[st.integers(90, 110)] * 4),
+    st.tuples(*[maybe] * 9),
+)
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> pl.DataFrame:
+    """Bars of two contracts in the first minutes of a session, with holes in the order flow."""
+    found = draw(st.lists(row_st, max_size=20, unique_by=lambda row: row[:2]))
+    rows = []
+    for second, contract, prices, flow in sorted(found, key=lambda row: row[:2]):
+        opened, closed, *other = prices
+        row = {"ts_ns": FRIDAY.open_ns + second * S, "contract": contract, "open": opened, "high": max(prices)}
+        row |= {"low": min(prices), "close": closed, "volume": other[0]}
+        row |= dict(zip((*FLOWS, "spread"), flow, strict=True))
+        rows.append(row)
+    schema = {"ts_ns": pl.Int64, "contract": pl.String} | dict.fromkeys(("open", "high", "low", "close"), pl.Float64)
+    schema |= {"volume": pl.Int64} | dict.fromkeys(FLOWS, pl.Int64) | {"spread": pl.Float64}
+    return pl.DataFrame(rows, schema, orient="row")
+
+
+def total(values: list[int | None]) -> int | None:
+    """A sum that is not told where a part of it is not."""
+    return None if None in values else sum(value for value in values if value is not None)
+
+
+@settings(max_examples=150, deadline=None)
+@given(frame=frames(), interval=st.sampled_from([*INTERVALS, DAY]))
+def test_aggregate_frame_is_its_definition(frame: pl.DataFrame, interval: str) -> None:
+    def start(ts: int) -> int:
+        return FRIDAY.open_ns if interval == DAY else ts // INTERVALS[interval] * INTERVALS[interval]
+
+    expected = []
+    rows = frame.to_dicts()
+    for ts, contract in sorted({(start(row["ts_ns"]), row["contract"]) for row in rows}):
+        mine = [row for row in rows if (start(row["ts_ns"]), row["contract"]) == (ts, contract)]
+        every = {name: [row[name] for row in mine] for name in frame.columns}
+        bar = {"ts_ns": ts, "contract": contract, "open": every["open"][0], "close": every["close"][-1]}
+        bar |= {"high": max(every["high"]), "low": min(every["low"])}
+        bar |= {name: total(every[name]) for name in ("volume", *FLOWS[:4], "imbalance")}
+        bar |= {"largest": None if None in every["largest"] else max(every["largest"])}
+        bar |= {name: every[name][-1] for name in ("spread", "bid_size", "ask_size")}
+        expected.append(bar)
+    found = aggregate_frame(frame, interval, FRIDAY)
+    assert found.schema == frame.schema
+    assert aggregate_frame(frame.reverse(), interval, FRIDAY).equals(found), "whatever the order of the rows"
+    assert found.to_dicts() == [{name: bar[name] for name in frame.columns} for bar in expected]
+
+
+@settings(max_examples=100, deadline=None)
+@given(frame=frames(), later=frames(), cut=st.integers(0, 7), interval=st.sampled_from(["5s", "15s", "1m"]))
+def test_aggregate_frame_never_looks_past_a_bar(
+    frame: pl.DataFrame, later: pl.DataFrame, cut: int, interval: str
+) -> None:
+    """Whatever comes after a bar's end, the bars up to there stay."""
+    end = FRIDAY.open_ns + cut * M
+    early = frame.filter(pl.col("ts_ns") < end)
+    mixed = pl.concat([early, later.with_columns(pl.col("ts_ns") + cut * M)])
+    until = aggregate_frame(early, interval, FRIDAY)
+    for other in (frame, mixed):
+        assert aggregate_frame(other, interval, FRIDAY).filter(pl.col("ts_ns") < end).equals(until)
+
+
+@settings(max_examples=100, deadline=None)
+@given(frame=frames())
+def test_aggregate_frame_agrees_with_aggregate_and_with_steps_between(frame: pl.DataFrame) -> None:
+    tick = instrument("ES").tick
+    one = frame.filter(pl.col("contract") == "ESU21").filter(pl.col("volume") > 0)
+    prices = [name for name in frame.columns if name not in (*FLOWS, "spread")]
+    bars = aggregate(to_ticks(one.select(prices), tick), M)
+    assert from_ticks(bars, tick, "ESU21").equals(aggregate_frame(one.select(prices), "1m", FRIDAY))
+    by_steps = aggregate_frame(aggregate_frame(aggregate_frame(frame, "15s", FRIDAY), "1m", FRIDAY), DAY, FRIDAY)
+    assert by_steps.equals(aggregate_frame(frame, DAY, FRIDAY))
+
+
+def test_aggregate_frame_refuses_an_unknown_interval() -> None:
+    with pytest.raises(BadInput, match="'2m' is no interval; use one of 1s, 5s"):
+        aggregate_frame(from_ticks(bars_at([0]), Decimal("0.25"), "ESU21"), "2m", FRIDAY)

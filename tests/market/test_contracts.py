@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -82,15 +82,19 @@ def test_expiry(contract: str, last: date) -> None:
         ("MESM26", "monday", date(2026, 6, 15)),
         ("GCM21", "monday", date(2021, 5, 24)),  # first notice on Friday 05-28: Monday the 31st is no business day
         ("GCG22", "monday", date(2022, 1, 24)),  # first notice on Monday 01-31: out the week before
+        ("MESZ26", "expiry", date(2026, 12, 21)),  # expires on Friday the 18th
+        ("ESM26", "expiry", date(2026, 6, 19)),  # expires on Thursday; Juneteenth has a short session
+        ("GCZ24", "expiry", date(2024, 12, 30)),
     ],
 )
 def test_roll(contract: str, rule: RollRule, day: date) -> None:
     assert roll_date(contract, rule) == day
 
 
-def test_volume_rule_needs_data() -> None:
-    with pytest.raises(BadInput, match="monday or thursday"):
-        roll_date("MESZ26", "volume")
+@pytest.mark.parametrize("rule", ["volume", "open_interest"])
+def test_rules_that_need_data_have_no_date(rule: RollRule) -> None:
+    with pytest.raises(BadInput, match=f"the {rule} rule .* ask for monday, thursday or expiry"):
+        roll_date("MESZ26", rule)
 
 
 def test_front_contract_around_a_roll() -> None:
@@ -113,3 +117,14 @@ def test_front_contract_is_held_before_its_roll_and_rolls_once(day: date, symbol
     assert day < rolls < expiry(front)
     assert sessions(symbol, rolls, rolls), "the roll falls on a session"
     assert front_contract(symbol, rolls, rule) != front
+
+
+@settings(max_examples=100, deadline=None)
+@given(day=st.dates(date(2013, 1, 1), date(2030, 12, 31)), symbol=st.sampled_from(["MES", "GC"]))
+def test_by_expiry_a_contract_is_held_to_its_last_day(day: date, symbol: str) -> None:
+    front = front_contract(symbol, day, "expiry")
+    rolls = roll_date(front, "expiry")
+    assert day < rolls
+    assert front_contract(symbol, expiry(front), "expiry") == front
+    assert sessions(symbol, expiry(front) + timedelta(days=1), rolls)[0].date == rolls
+    assert front_contract(symbol, rolls, "expiry") != front

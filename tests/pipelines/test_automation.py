@@ -12,7 +12,7 @@ from assets.stage import key
 from pipelines.definitions import build_defs
 from pipelines.sensors import DEMO_TAG
 from resources.executor import ticket_path
-from scalper.live.desk import write_json
+from scalper.files import write_json
 from scalper.settings import Lane, home
 
 LANES = Path(__file__).parent / "lanes"

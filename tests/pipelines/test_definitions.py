@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.definitions import build_defs
 from scalper.gate.checks import REGISTRY
-from scalper.lake.quality import rules
+from scalper.lake.quality.check import rules
 from scalper.settings import REPOSITORY, Lane, load_lane
 
 LANES = Path(__file__).parent / "lanes"

@@ -16,7 +16,7 @@ from scalper import clock
 from scalper.errors import Refused
 from scalper.gate import REGISTRY, Check, Evidence, decide, write_bundle
 from scalper.lake import Lake
-from scalper.lake.quality import rules
+from scalper.lake.quality.check import rules
 from scalper.lane import folds, models, search
 from scalper.lane.stage import evidence_folder, models_root
 from scalper.learn.walkforward import recipe

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import databento_dbn
 import numpy as np
 import pytest
+import requests
 from databento import BentoClientError
 from databento.common.error import BentoWarning
 from databento.historical.api.metadata import MetadataHttpAPI
@@ -134,6 +135,40 @@ def test_the_calendar_symbol_rolls_after_the_expiry(server: DatabentoServer) -> 
     assert (answer["status"], answer["not_found"], answer["partial"]) == (0, [], [])
 
 
+@pytest.mark.parametrize(("letter", "last"), [("c", "2025-03-22"), ("v", "2025-03-18"), ("n", "2025-03-18")])
+def test_ticks_roll_inside_a_range(
+    server: DatabentoServer, roll_market: SimulatedMarket, letter: str, last: str
+) -> None:
+    """`last`: the UTC date from which the next contract stands for the symbol."""
+    day = np.datetime64(last)
+    request = {"dataset": "GLBX.MDP3", "start": str(day - 1), "end": str(day + (2 if letter == "c" else 1))}
+    rest = {"symbols": f"MES.{letter}.0", "stype_in": "continuous", **request}
+    store = client(server).timeseries.get_range(**rest, schema="trades")
+    (intervals,) = store.mappings.values()
+    assert (intervals[0]["symbol"], str(intervals[0]["end_date"])) == (str(instrument_id("MESH25")), last)
+    got = store.to_ndarray()
+    assert (np.diff(got["ts_recv"].astype(np.int64)) > 0).all()
+    near = got["ts_recv"] < day.astype("datetime64[ns]").astype(np.uint64)
+    assert set(got["instrument_id"][near]) == {instrument_id("MESH25")}
+    assert set(got["instrument_id"][~near]) == {instrument_id("MESM25")}
+    before = expected(roll_market, "MESH25", request["start"], last, 1_000_000_000)
+    after = expected(roll_market, "MESM25", last, request["end"], 1_000_000_000)
+    assert got["size"].sum() == before["volume"].sum() + after["volume"].sum()
+    api = client(server).metadata
+    assert api.get_record_count(**rest, schema="trades") == len(got)
+    assert api.get_billable_size(**rest, schema="tbbo") == 80 * len(got)
+
+
+def test_a_parent_has_the_ticks_of_all_its_contracts(server: DatabentoServer) -> None:
+    rest = {"dataset": "GLBX.MDP3", "start": "2025-03-17T13:30", "end": "2025-03-17T13:40", "schema": "mbp-1"}
+    got = client(server).timeseries.get_range(**rest, symbols="MES.FUT", stype_in="parent").to_ndarray()
+    assert (np.diff(got["ts_recv"].astype(np.int64)) >= 0).all()
+    for contract in ("MESH5", "MESM5"):
+        own = client(server).timeseries.get_range(**rest, symbols=contract).to_ndarray()
+        assert len(own) > 100
+        np.testing.assert_array_equal(got[got["instrument_id"] == own["instrument_id"][0]], own)
+
+
 def test_ids_lead_back_to_raw_symbols(server: DatabentoServer) -> None:
     answer = client(server).symbology.resolve(
         "GLBX.MDP3", [instrument_id("MESH25"), 12], "instrument_id", "raw_symbol", "2025-03-12", "2025-03-14"
@@ -174,7 +209,9 @@ def test_counts_sizes_and_costs_agree(server: DatabentoServer, roll_market: Simu
 def test_the_dataset_describes_itself(server: DatabentoServer) -> None:
     api = client(server).metadata
     assert api.list_datasets() == ["GLBX.MDP3"]
-    assert api.list_schemas("GLBX.MDP3") == ["ohlcv-1s", "ohlcv-1m", "ohlcv-1h", "ohlcv-1d"]
+    bars, ticks = ["ohlcv-1s", "ohlcv-1m", "ohlcv-1h", "ohlcv-1d"], ["trades", "tbbo", "mbp-1"]
+    assert api.list_schemas("GLBX.MDP3") == [*bars, *ticks, "definition", "status"]
+    assert [p["dataset"] for p in api.list_publishers()] == ["GLBX.MDP3"]
     span = api.get_dataset_range("GLBX.MDP3")
     assert (span["start"], span["end"]) == ("2025-03-09T00:00:00.000000000Z", "2025-03-26T00:00:00.000000000Z")
     assert span["schema"]["ohlcv-1s"] == {"start": span["start"], "end": span["end"]}
@@ -236,9 +273,8 @@ def test_symbols_found_in_part(server: DatabentoServer) -> None:
 
 
 def test_an_unknown_path(server: DatabentoServer) -> None:
-    with pytest.raises(BentoClientError) as caught:
-        client(server).metadata.list_publishers()
-    assert caught.value.http_status == 404
+    answer = requests.get(f"{server.url}/v0/metadata.list_secrets", auth=("db-test", ""), timeout=10)
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found"})
 
 
 def test_two_products_on_one_server(roll_market: SimulatedMarket) -> None:
