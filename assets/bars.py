@@ -100,16 +100,16 @@ def _row(me: dg.AssetKey, one: RuleResult, lately: RuleResult, page: str) -> dg.
             "sessions checked": one.checked,
             "this run": f"{bad} of {judged} sessions fail",
             "failed sessions": some_days(one.failed_sessions),
-            "examples": dg.MetadataValue.md(_examples(one)),
             "report": dg.MetadataValue.path(page),
-        },
+        }
+        | ({"examples": dg.MetadataValue.md(_examples(one))} if one.reasons else {}),
     )
 
 
 def _examples(one: RuleResult) -> str:
     """The first sessions that fail, with what they have."""
     rows = [f"| {day} | {why.removeprefix(one.id + ': ')} |" for day, why in list(one.reasons.items())[:EXAMPLES]]
-    return "\n".join(["| session | found |", "| --- | --- |", *rows]) if rows else "none"
+    return "\n".join(["| session | found |", "| --- | --- |", *rows])
 
 
 def _stopped(me: dg.AssetKey, error: BadInput) -> dg.AssetCheckResult:

@@ -13,6 +13,7 @@ from scalper.log import console, progress, say, warn
 
 app = typer.Typer()
 app.add_typer(lake_app, name="lake")
+NOTES = 3
 SHOWN = 12
 """Quarantined sessions that a person is told of; the page has them all."""
 
@@ -62,8 +63,10 @@ def import_(
         say(f"{found['sessions']} sessions of {len(found['contracts'])} contracts, volume {found['volume']:,}")
         if found["named_by"]:
             say(f"rows without a contract were named by the rule {found['named_by']}; --roll takes another")
-        for note in found["notes"]:
+        for note in found["notes"][:NOTES]:
             say(note)
+        if len(found["notes"]) > NOTES:
+            say(f"… and {len(found['notes']) - NOTES} notes more; --json has them all")
 
     show(found, as_json, words)
 

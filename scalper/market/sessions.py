@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -143,10 +144,14 @@ def _schedule(calendar: str, year: int) -> Any:
     return _decade(calendar, year // 10 * 10).loc[str(year)]
 
 
+_FILTERS = threading.Lock()
+"""The filters of warnings belong to the process; an import reads in one thread and locates in another."""
+
+
 @lru_cache(maxsize=32)
 def _decade(calendar: str, first: int) -> Any:
     """Ten years of a schedule: they cost the library no more than one. Imported here, as pandas is slow to load."""
-    with warnings.catch_warnings():
+    with _FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # pandas' own, hundreds a call
         import pandas_market_calendars as calendars  # pyright: ignore[reportMissingTypeStubs]
 
