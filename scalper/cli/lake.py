@@ -15,21 +15,25 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="What the lake holds and lacks.")
 Symbol = Annotated[str, typer.Option(help="Product, such as ES.")]
 Interval = Annotated[str, typer.Option(help="Interval of the bars.")]
+WIDEST = 2000
+STAMPS = 10**15
+"""From here on a whole number is a stamp."""
 SHOWN = 40
 """Gaps that a person is shown."""
 Origin = Annotated[str, typer.Option("--source", help="databento, import, or that of a simulated market.")]
 
 
 def print_frame(frame: pl.DataFrame) -> None:
-    """A frame as a table, numbers with separators."""
+    """A frame on stdout as a table, numbers with separators; wider than the terminal rather than broken."""
+    from rich.console import Console
     from rich.table import Table
 
     shown = Table(box=None)
     for name, kind in frame.schema.items():
-        shown.add_column(name, justify="right" if kind.is_numeric() else "left", overflow="fold")
+        shown.add_column(name, justify="right" if kind.is_numeric() else "left", no_wrap=True)
     for row in frame.iter_rows():
         shown.add_row(*(_cell(value) for value in row))
-    console.print(shown)
+    Console(width=WIDEST).print(shown, crop=False)
 
 
 def _cell(value: object) -> str:
@@ -37,7 +41,9 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) < STAMPS else str(value)
+    return f"{value:,.8g}"
 
 
 @app.command()
@@ -165,5 +171,35 @@ def compact(
             say(f"{figures['files']:,} files, {figures['bytes']:,} bytes: {why}")
         verb = "would go" if dry_run else "removed"
         say(f"{found['files']:,} files, {found['bytes']:,} bytes {verb}; bars are never changed")
+
+    show(found, as_json, words)
+
+
+@app.command()
+def derive(
+    symbol: Symbol,
+    interval: Annotated[str, typer.Option(help="What to make: 5s, 15s, 1m, 5m, 15m, 1h, or 1d, a session's bar.")],
+    source: Origin = "import",
+    as_json: Json = False,
+) -> None:
+    """Make coarser bars of the sessions in the lake; a lane's run does so by itself for the interval that it reads."""
+    from scalper.lake import Lake
+    from scalper.lake.aggregate import derive as make
+    from scalper.lake.aggregate import finer
+    from scalper.log import progress
+    from scalper.market import sessions
+    from scalper.settings import home
+
+    lake = Lake(home().lake)
+    bases = [{"source": source, "symbol": symbol, "interval": name} for name in finer(interval)]
+    held = sorted({when for keys in bases for when in lake.dates("bars", keys)})
+    every = [one for one in sessions(symbol, held[0], held[-1]) if one.date in set(held)] if held else []
+    with progress("derive") as advance:
+        found = make(lake, source, symbol, interval, every, progress=advance).as_dict()
+
+    def words() -> None:
+        made = ", ".join(f"{count:,} of {base}" for base, count in found["made_of"].items())
+        say(f"{found['made']:,} sessions of {interval} made{f' ({made})' if made else ''}")
+        say(f"{found['fresh']:,} were there and fresh, {found['own']:,} were imported in this interval and stay")
 
     show(found, as_json, words)

@@ -50,7 +50,8 @@ def contract_of(lake: Lake, *, source: str, symbol: str, interval: str, session:
 
     By volume it is the vendor's choice, where its continuous symbol was downloaded (it ranks by the day before), else
     the one with the largest volume in the session before, of those in the lake within ten days. By open interest it is
-    always the vendor's. Never a look at the session itself. Raises DataUnavailable where neither is in the lake.
+    always the vendor's. Our own choice never looks at the session itself;
+    the vendor's switches at midnight UTC, an hour or two into it. Raises DataUnavailable where neither is in the lake.
     """
     if roll not in ("volume", "open_interest"):
         return front_contract(symbol, session.date, roll)

@@ -268,6 +268,15 @@ def test_coverage_counts_minutes_of_the_regular_hours(tmp_path: Path) -> None:
     assert table.select("thin", "hours", "neighbours", "gap", "roll").row(0) == (None,) * 5  # nothing to compare with
 
 
+def test_an_hours_bars_cover_regular_hours_that_begin_at_half_past(tmp_path: Path) -> None:
+    lake, one = Lake(tmp_path), a_session()
+    whole = rows_of(one, interval="1h")
+    for kept, covered in ((whole, 1.0), (whole.filter(~_hours(12, 13)), 5 / 6)):
+        lake.write("bars", bar_keys("import", "MES", "1h", one.date), kept)
+        table = measure(lake, **{**HOW, "interval": "1h"}, sessions=[one])
+        assert table["coverage"].to_list() == [pytest.approx(covered)]
+
+
 def test_rows_of_other_contracts_do_not_count(tmp_path: Path) -> None:
     lake, one = Lake(tmp_path), a_session()
     lake.write("bars", bar_keys("import", "MES", "1m", one.date), rows_of(one, "MESH27"))

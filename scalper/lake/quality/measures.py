@@ -141,13 +141,13 @@ def _regular(
     ts: Ints, bars: Floats, volume: Ints, one: Session, tick: float, length: int
 ) -> dict[str, float | str | None]:
     """Figures of the regular hours, of bars in the order of their stamps."""
-    hours = one.regular_close_ns - one.regular_open_ns
-    if not hours:
+    if one.regular_close_ns == one.regular_open_ns:
         return {"coverage": 1.0}
     start, end = np.searchsorted(ts, [one.regular_open_ns, one.regular_close_ns])
     step = max(length, MINUTE_NS)
+    expected = -(-one.regular_close_ns // step) + -one.regular_open_ns // step  # starts of pieces in regular hours
     found: dict[str, float | str | None] = {
-        "coverage": _pieces(ts[start:end], step) / (hours / step),
+        "coverage": _pieces(ts[start:end], step) / expected if expected else 1.0,
         "stale": longest_still(ts[start:end][moves(bars)[start:end]], one, length),
     }
     if one.early or start == end:
