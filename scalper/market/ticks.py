@@ -16,8 +16,6 @@ from scalper.market.tick_kernel import BAR_FLOW, QUOTE, STATE
 
 _kernel = cast(Any, tick_kernel)
 
-VOLUMES = ("volume", "trades", "bid_volume", "ask_volume", "inferred_volume", "largest")
-
 Bars = npt.NDArray[Any]
 Int64s = npt.NDArray[np.int64]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import polars as pl
 import pytest
 
 from scalper.errors import BadInput, Refused
-from scalper.lake import Lake, bar_keys, import_files
+from scalper.lake import Lake, aggregate, bar_keys, import_files
 from scalper.lake.aggregate import derive, finer
 from scalper.lake.schema import FRONT_KEYS, MADE_OF_KEY
+from scalper.lake.transaction import Transaction, transaction
 from scalper.market import INTERVALS, Session, aggregate_frame
 from tests.lake.support import a_session, as_parquet, digest, rows_of
 
@@ -24,9 +26,9 @@ def keys(interval: str, one: Session = DAYS[0]) -> dict[str, str]:
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    """Half an hour of seconds and a session of minutes, on two days."""
+    """A session of seconds and minutes, and one of minutes."""
     lake = Lake(tmp_path / "lake")
-    lake.write("bars", keys("1s"), rows_of(DAYS[0], interval="1s", count=1800), {FRONT_KEYS["c"]: "MESZ26"})
+    lake.write("bars", keys("1s"), rows_of(DAYS[0], interval="1s"), {FRONT_KEYS["c"]: "MESZ26"})
     lake.write("bars", keys("1m"), rows_of(DAYS[0], interval="1m"))
     lake.write("bars", keys("1m", DAYS[1]), rows_of(DAYS[1], interval="1m"))
     return lake
@@ -56,14 +58,27 @@ def test_made_once_and_again_when_its_base_changes(lake: Lake) -> None:
     assert told[FRONT_KEYS["c"]] == "MESZ26"
     held = lake.read("bars", keys("5m"))
     assert held.equals(aggregate_frame(lake.read("bars", keys("1s")), "5m", DAYS[0]))
-    assert (len(held), held["volume"].sum()) == (6, 7 * 1800)
+    assert (len(held), held["volume"].sum()) == (276, 7 * 82_800)
     before = digest(lake.root)
     again = derive(lake, "import", "MES", "5m", DAYS)
     assert (again.made, again.fresh, digest(lake.root)) == ([], 2, before)
-    lake.write("bars", keys("1s"), rows_of(DAYS[0], interval="1s", count=3600))
+    lake.write("bars", keys("1s"), rows_of(DAYS[0], interval="1s", price=6100.0))
     assert derive(lake, "import", "MES", "5m", DAYS).made == [DAYS[0].date]
-    assert lake.read("bars", keys("5m"))["volume"].sum() == 7 * 3600
+    assert lake.read("bars", keys("5m"))["low"].min() > 6080
     assert derive(lake, "import", "MES", "5m", DAYS).fresh == 2
+
+
+@pytest.mark.parametrize("contract", ["MESZ26", "MESH27"])
+def test_of_the_fullest_base_not_of_the_finest(lake: Lake, contract: str) -> None:
+    """Ten minutes of seconds, of whatever contract, do not stand for a session; as many do, of the same volume."""
+    lake.write("bars", keys("1s"), rows_of(DAYS[0], contract, "1s", count=600))
+    assert derive(lake, "import", "MES", "5m", DAYS).bases == {"1m": 2}
+    held = lake.read("bars", keys("5m"))
+    assert held.equals(aggregate_frame(lake.read("bars", keys("1m")), "5m", DAYS[0]))
+    whole = rows_of(DAYS[0], interval="1s")
+    lake.write("bars", keys("1s"), whole)
+    lake.write("bars", keys("1m"), aggregate_frame(whole, "1m", DAYS[0]))
+    assert derive(lake, "import", "MES", "5m", DAYS).bases == {"1s": 1}
 
 
 def test_bars_of_their_own_are_left_alone(lake: Lake) -> None:
@@ -128,6 +143,21 @@ def test_nothing_is_made_while_another_writes(lake: Lake) -> None:
     with lake.storage.lock(), pytest.raises(Refused):
         derive(lake, "import", "MES", "15m", DAYS)
     assert digest(lake.root) == before
+
+
+def test_what_comes_in_before_the_lock_is_left_alone(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = rows_of(DAYS[0], interval="5m", price=6100.0)
+
+    def later(of: Lake, identity: str) -> AbstractContextManager[Transaction]:
+        import_files(of, [as_parquet(own, tmp_path / "own.parquet")], symbol="MES", interval="5m")
+        return transaction(of, identity)
+
+    monkeypatch.setattr(aggregate, "transaction", later)
+    report = derive(lake, "import", "MES", "5m", DAYS)
+    assert (report.made, report.own, report.bases) == ([DAYS[1].date], 1, {"1m": 1})
+    assert lake.read("bars", keys("5m")).equals(own)
 
 
 def test_half_a_derivation_is_none(lake: Lake) -> None:

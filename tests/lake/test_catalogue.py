@@ -20,6 +20,7 @@ from scalper.errors import BadInput, DataUnavailable, Refused
 from scalper.lake import Lake, bar_keys
 from scalper.lake.catalogue import ls, sql
 from scalper.lake.compact import compact
+from scalper.lake.databento.raw import DOWNLOADING, alone
 from scalper.lake.gaps import gaps, holes
 from scalper.lake.rolls import rolls
 from scalper.lake.schema import COLUMNS, FRONT_KEYS
@@ -298,7 +299,7 @@ def test_compact_removes_what_nobody_will_ask_for(tmp_path: Path) -> None:
     assert done.as_dict()["bytes"] == 5 + 4 + done.scraps[-1].size
     raw = [name.rsplit("MESZ6/")[1] for name in lake.storage.names("raw")]
     assert raw == ["a.dbn.zst", "a.json", "c.job.json", "c/1.dbn.zst", "young.dbn.zst"]
-    assert [path.name for path in (tmp_path / SCRATCH).iterdir()] == ["young"]
+    assert sorted(path.name for path in (tmp_path / SCRATCH).iterdir()) == [DOWNLOADING, "young"]
     assert not (tmp_path / "bars/source=gone").exists()
     assert not (tmp_path / "labels/lane=other").exists()
     assert lake.dates("labels", {"lane": "demo"}) == [date(2026, 11, 18)]
@@ -310,6 +311,21 @@ def test_compact_waits_for_writers(tmp_path: Path) -> None:
     lake = _filled(Lake(tmp_path))
     with lake.storage.lock(), pytest.raises(Refused, match="another import or download"):
         compact(lake)
+
+
+def test_compact_waits_for_a_download_and_leaves_its_lock(tmp_path: Path) -> None:
+    """Without the lock's file a second download would get a lock of its own, and pay too."""
+    lake = _filled(Lake(tmp_path))
+    lock = lake.storage.scratch() / DOWNLOADING
+    with alone(lake):
+        os.utime(lock, (1_700_000_000, 1_700_000_000))
+        with pytest.raises(Refused, match="another download is under way"):
+            compact(lake)
+        with pytest.raises(Refused, match="another download is under way"), alone(lake):
+            pass
+    os.utime(lock, (1_700_000_000, 1_700_000_000))
+    assert compact(lake).scraps == []
+    assert lock.is_file()
 
 
 def test_compact_tidies_a_buckets_mirror(bucket: Place) -> None:

@@ -102,6 +102,38 @@ def test_what_left_the_lake_comes_back_from_the_raw_file(
         download(lake, request_, key=None)
 
 
+def test_sessions_that_leave_the_lake_one_after_another_all_come_back(
+    tmp_path: Path, server: DatabentoServer, request_: DownloadRequest
+) -> None:
+    """The first three sessions are one raw file, whose manifest is written anew each time that it is landed."""
+    lake = Lake(tmp_path)
+    download(lake, request_, key=KEY, gateway=server.url)
+    before = digest(tmp_path)
+    for one in HELD[:3]:
+        lake.delete("bars", bar_keys(request_.source, "MES", "1m", one.date))
+        again = download(lake, request_, key=None)
+        assert (again.missing, again.as_dict()["sessions"]) == ([], 1)
+        assert digest(tmp_path) == before  # bars and manifest are what they were
+
+
+def test_a_session_that_was_there_before_its_raw_file_comes_back_from_it(
+    tmp_path: Path, server: DatabentoServer, request_: DownloadRequest
+) -> None:
+    lake = Lake(tmp_path)
+    first = download(lake, replace(request_, sessions=HELD[1:2]), key=KEY, gateway=server.url)
+    for name in (first.raws[0].name, *first.raws[0].files):
+        lake.storage.delete(name)
+    held = bar_keys(request_.source, "MES", "1m", HELD[1].date)
+    bars = lake.read("bars", held)
+    lake.delete("bars", held)
+    others = replace(request_, sessions=HELD[:3])
+    lake.write("bars", held, bars.head(1))  # one bar, and then the rest comes
+    lake.delete("bars", bar_keys(request_.source, "MES", "1m", HELD[0].date))
+    download(lake, others, key=KEY, gateway=server.url)
+    lake.delete("bars", held)
+    assert download(lake, others, key=None).missing == []
+
+
 def test_a_session_of_the_lake_is_not_asked_for_when_its_raw_file_is_gone(
     tmp_path: Path, gateway: Gateway, request_: DownloadRequest
 ) -> None:

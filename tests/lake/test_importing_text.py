@@ -42,7 +42,6 @@ def test_bars_are_stored_by_session_in_utc_with_sides(tmp_path: Path) -> None:
             "right where trading starts and none where it stopped, 0 times the reverse)"
         ],
         "seconds": 0,
-        "quarantined": {},
     }
     first = lake.read("bars", KEYS).row(0, named=True)
     assert {name: value for name, value in first.items() if value is not None} == {

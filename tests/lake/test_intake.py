@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from scalper.errors import BadInput
 from scalper.lake import ImportReport, Lake, bar_keys
+from scalper.lake.aggregate import derive
 from scalper.lake.files import importing as importing_module
 from scalper.lake.files.checks import NEVER, RowChecks, first_fault
 from scalper.lake.files.importing import bring_in
@@ -24,7 +26,7 @@ from scalper.lake.files.places import NOTHING, NOWHERE, Calendar
 from scalper.lake.files.readers import DAILY, KNOWN, OUTSIDE, UNTRADED, Chunk, Source
 from scalper.lake.schema import BARS, FLOW, FRONT_KEYS
 from scalper.market import front_contract, instrument, locate, sessions
-from tests.lake.support import digest
+from tests.lake.support import digest, rows_of
 
 MINUTE5 = 300_000_000_000
 START = int(datetime(2021, 3, 12, 18, tzinfo=UTC).timestamp()) * 10**9  # a Friday before a clock change, with a halt
@@ -248,6 +250,43 @@ def test_metadata_comes_with_rows_that_are_known(tmp_path: Path) -> None:
     keys = bar_keys("import", "ES", "5m", date(2021, 3, 12))
     assert lake.metadata("bars", keys)[FRONT_KEYS["n"]] == "ESH21"
     assert len(lake.read("bars", keys)) == 5
+
+
+def test_a_manifest_keeps_every_session_that_its_files_hold(tmp_path: Path) -> None:
+    """Also those that were there before, and after a second import that brought back only one of them."""
+    lake, days = Lake(tmp_path / "lake"), [one.date.isoformat() for one in WEEK[:3]]
+    rows = [a_row((one.open_ns - START) // MINUTE5 + k, "ESM21") for one in WEEK[:3] for k in range(3)]
+    bring(lake, [Rows(rows[:3])], tmp_path / "a")
+    first = bring(lake, [Rows(rows)], tmp_path / "b")
+    assert (first.sessions, first.rows_kept) == (days[1:], 6)
+    told = json.loads(first.manifest.read_text())
+    assert (told["sessions"], told["rows_kept"]) == (days, 6)
+    for one in WEEK[:2]:
+        lake.delete("bars", bar_keys("import", "ES", "5m", one.date))
+        again = bring(lake, [Rows(rows)], tmp_path / "b")
+        assert (again.sessions, again.manifest) == ([one.date.isoformat()], first.manifest)
+        assert json.loads(again.manifest.read_text()) == told
+
+
+def test_fewer_bars_in_place_of_aggregated_ones_are_told(tmp_path: Path) -> None:
+    lake, one = Lake(tmp_path / "lake"), WEEK[0]
+    keys = bar_keys("import", "ES", "5m", one.date)
+    base = (one.open_ns - START) // MINUTE5
+    whole = [a_row(base + k, "ESM21") for k in range(120)]
+    lake.write("bars", bar_keys("import", "ES", "1m", one.date), rows_of(one, "ESM21"))
+    derive(lake, "import", "ES", "5m", [one])
+    made = len(lake.read("bars", keys))
+    report = bring(lake, [Rows(whole[:100])], tmp_path / "a")
+    assert report.notes == [
+        f"1 session(s) hold fewer bars than were aggregated from finer ones, the first {one.date} (100 of ESM21, {made} "
+        "aggregated); import the rest, or delete them from the lake and have them aggregated again"
+    ]
+    assert len(lake.read("bars", keys)) == 100
+    assert bring(lake, [Rows(whole[100:])], tmp_path / "b").notes == []
+    lake.delete("bars", keys)
+    derive(lake, "import", "ES", "5m", [one])
+    full = [a_row((stamp - START) // MINUTE5, "ESM21") for stamp in lake.read("bars", keys)["ts_ns"].to_list()]
+    assert bring(lake, [Rows(full[:100]), Rows(full[100:])], tmp_path / "c").notes == []
 
 
 @pytest.mark.parametrize("name", ["close", "volume", "trades"])

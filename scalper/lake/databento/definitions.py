@@ -14,13 +14,13 @@ import polars as pl
 from scalper.clock import from_ns, monotonic
 from scalper.errors import BadInput
 from scalper.lake.files.dbn import header, records
+from scalper.lake.files.dbn_kernel import UNDEFINED
 from scalper.lake.files.importing import ImportReport
 from scalper.lake.files.readers import OTHER, SPREAD, classify
 from scalper.lake.store import Keys, Lake
 from scalper.market import NEW_YORK, Session, expiry, instrument
 from scalper.market.contracts import MONTHS
 
-UNDEFINED = np.iinfo(np.int64).max
 UNSET_TIME = np.iinfo(np.uint64).max
 DBN = (".dbn", ".dbn.zst")
 NANO = Decimal(1_000_000_000)

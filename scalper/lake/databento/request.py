@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from scalper.clock import from_ns, iso
 from scalper.errors import BadInput
+from scalper.lake.files.readers import DAILY, DAY_NS
 from scalper.market import RollRule, Session, expiry, front_contract, instrument, parse_contract, root_of, sessions
 
 Schema = Literal["ohlcv-1s", "ohlcv-1m", "ohlcv-1h", "ohlcv-1d", "trades", "tbbo", "mbp-1"]
@@ -17,13 +18,9 @@ Stype = Literal["raw_symbol", "continuous", "parent"]
 TICKS = ("trades", "tbbo", "mbp-1")
 """Schemas that become one-second bars with order flow."""
 
-UTC_DAYS = "1d-utc"
-"""The lake's interval of ohlcv-1d: UTC days, which cut sessions; for people, no lane reads them."""
-
 LETTERS = {"volume": "v", "open_interest": "n"}
 """Roll rules whose contract the vendor chooses, and the letter of its continuous symbol."""
 
-DAY_NS = 86_400_000_000_000
 _CONTINUOUS = re.compile(r"\.([cvn])\.0")
 
 
@@ -63,7 +60,7 @@ class DownloadRequest:
         """The bars' interval, as the lake names it."""
         if self.schema in TICKS:
             return "1s"
-        return UTC_DAYS if self.schema == "ohlcv-1d" else self.schema.removeprefix("ohlcv-")
+        return DAILY if self.schema == "ohlcv-1d" else self.schema.removeprefix("ohlcv-")
 
     @property
     def chunk(self) -> int:

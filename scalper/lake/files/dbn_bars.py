@@ -12,10 +12,10 @@ import polars as pl
 from scalper.compiled import kernel
 from scalper.errors import BadInput
 from scalper.lake.files.dbn import Codes, Contracts, Header, Names, Records, pieces
+from scalper.lake.files.dbn_kernel import UNDEFINED
 from scalper.lake.files.readers import DAILY, LENGTHS, Chunk, ImportOptions, Source, labelled
 from scalper.lake.schema import PRICES
 
-UNDEFINED = np.iinfo(np.int64).max
 PRICE_SCALE = 1e9
 
 

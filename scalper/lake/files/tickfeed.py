@@ -41,8 +41,9 @@ class Ticks:
 class TickFeed:
     """Takes the ticks of a file, gives its bars; a session's bars are made of that session's ticks alone.
 
-    So a file of one day and one of a week give the same bars: the tick rule and the order flow start anew with every
-    session. Ticks outside the sessions are dropped, a bar never reaches from one session into another.
+    The tick rule and the order flow start anew with every session, and with every feed: a file that begins inside a
+    session has no side for its first trades, until a price changes. Ticks outside the sessions are dropped, a bar never
+    reaches from one session into another.
     """
 
     def __init__(

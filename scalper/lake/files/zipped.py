@@ -30,6 +30,8 @@ from scalper.market.contracts import MONTHS
 
 QUIET = "quote of a minute without a trade"
 CROSSED = "crossed quote (bid above ask)"
+PLACES = 6
+"""Decimals of a difference of prices; floats of a grid of 0.10 leave noise behind them."""
 SUSPICIOUS = "suspicious trade (marked by its source)"
 
 NAME = re.compile(r"(\d{8})_([a-z]+)_(minute|tick)_(trade|quote)_(\d{4})(\d\d)\.csv", re.IGNORECASE)
@@ -199,7 +201,9 @@ def _of_minutes(trade: Member, quote: Member | None, breaks: Breaks, symbol: str
         return
     told = _checked_quotes(quote, symbol)
     whole = told.filter((pl.col("ask") >= pl.col("bid")).fill_null(True))
-    beside = whole.select("ts_ns", "bid_size", "ask_size", spread=pl.col("ask") - pl.col("bid"), quoted=1)
+    beside = whole.select(
+        "ts_ns", "bid_size", "ask_size", spread=(pl.col("ask") - pl.col("bid")).round(PLACES), quoted=1
+    )
     joined = traded.join(beside, "ts_ns", "left", maintain_order="left")
     joined = joined.with_columns(count=1 + pl.col("quoted").fill_null(0).cast(pl.Int64))
     dropped |= {CROSSED: len(told) - len(whole), QUIET: len(whole) - int(joined["quoted"].fill_null(0).sum())}
