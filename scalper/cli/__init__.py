@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from scalper.cli import data, lane, operate
-from scalper.cli.shared import USAGE
+from scalper.cli.shared import INTERRUPTED, USAGE
 from scalper.errors import ScalperError
-from scalper.log import console, say
+from scalper.log import console
 
 if TYPE_CHECKING:
     from polars.exceptions import PolarsError
@@ -63,6 +63,8 @@ def main() -> None:
     except ScalperError as error:
         _fail(type(error).__name__, str(error), error.exit_code)
     except SystemExit as stop:
+        if stop.code == INTERRUPTED:  # what typer makes of Ctrl-C
+            _fail("Interrupted", "interrupted; run the same command again to resume", INTERRUPTED)
         if stop.code == USAGE and "--json" in sys.argv:
             typer.echo(json.dumps({"error": "Usage", "message": "see the usage on stderr", "exit": USAGE}))
         raise
@@ -72,6 +74,3 @@ def main() -> None:
         if (words := _machine(error)) is None:
             raise
         _fail("Machine", words, 3)
-    except KeyboardInterrupt:
-        say("interrupted; run the same command again to resume")
-        sys.exit(130)

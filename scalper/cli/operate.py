@@ -23,7 +23,7 @@ def replay(
     from scalper import lane as stages
     from scalper.settings import home
 
-    report = stages.replay(load(config), home(), day(session))
+    report = stages.replay(load(config), home(), day(session, last=True))
     found = report.as_dict()
 
     def words() -> None:

@@ -22,7 +22,7 @@ Config = Annotated[Path, typer.Option("--config", "-c", help="A lane's YAML file
 Roll = Literal["monday", "thursday", "volume", "expiry", "open_interest"]
 Stamps = Literal["start", "end"]
 """The words of market.RollRule and lake's Stamps again: importing those takes seconds, and --help should not."""
-USAGE, FAILED = 2, 4
+USAGE, FAILED, INTERRUPTED = 2, 4, 130
 
 
 def show(document: dict[str, Any], as_json: bool, words: Callable[[], None]) -> None:
@@ -33,14 +33,14 @@ def show(document: dict[str, Any], as_json: bool, words: Callable[[], None]) -> 
         words()
 
 
-def day(text: str | None) -> date | None:
-    """A date argument; None for `last`."""
-    if text is None or text == "last":
+def day(text: str | None, *, last: bool = False) -> date | None:
+    """A date argument; None if it is not given, or, where that means something, for `last`."""
+    if text is None or (last and text == "last"):
         return None
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{text} is no date; write it as 2026-11-20, or `last`") from None
+        raise typer.BadParameter(f"{text} is no date; write it as 2026-11-20{', or last' if last else ''}") from None
 
 
 def load(path: Path, **overrides: object) -> Lane:
