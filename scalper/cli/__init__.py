@@ -45,6 +45,8 @@ def _machine(error: OSError | PolarsError) -> str | None:
     text = str(error)
     if "No space left" in text or "Disk quota" in text or "transport error" in text:
         return "the disk is full (SCALPER_HOME); make space and run the same command again, it goes on where it was"
+    if "File too large" in text:
+        return "a file outgrew the limit for files (ulimit -f); raise it and run the same command again"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}; mend the path or its permissions and run the same command again"

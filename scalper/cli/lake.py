@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeIs
 
 import typer
 
 from scalper.cli.shared import Json, Roll, day, show
 from scalper.log import console, say
-
-if TYPE_CHECKING:
-    import polars as pl
 
 app = typer.Typer(no_args_is_help=True, help="What the lake holds and lacks.")
 Symbol = Annotated[str, typer.Option(help="Product, such as ES.")]
@@ -23,23 +21,32 @@ SHOWN = 40
 Origin = Annotated[str, typer.Option("--source", help="databento, import, or that of a simulated market.")]
 
 
-def print_frame(frame: pl.DataFrame) -> None:
-    """A frame on stdout as a table, numbers with separators; wider than the terminal rather than broken."""
+def print_rows(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Rows on stdout as a table, numbers with separators; wider than the terminal rather than broken.
+
+    Names and cells are shown as they are: what looks like rich's markup is none.
+    """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     shown = Table(box=None)
-    for name, kind in frame.schema.items():
-        shown.add_column(name, justify="right" if kind.is_numeric() else "left", no_wrap=True)
-    for row in frame.iter_rows():
-        shown.add_row(*(_cell(value) for value in row))
+    for name, *values in zip(columns, *rows, strict=True):
+        number = all(value is None or _is_number(value) for value in values)
+        shown.add_column(Text(name), justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        shown.add_row(*(Text(_cell(value)) for value in row))
     Console(width=WIDEST).print(shown, crop=False)
+
+
+def _is_number(value: object) -> TypeIs[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not _is_number(value):
         return str(value)
     if isinstance(value, int):
         return f"{value:,}" if abs(value) < STAMPS else str(value)
@@ -61,7 +68,8 @@ def ls(as_json: Json = False) -> None:
         place = pl.concat_str("source", "symbol", "interval", "lane", separator="/", ignore_nulls=True)
         count = pl.col("rows", "volume", "bytes", "sessions", "contracts", "first", "last")
         shown = found.tables.select("kind", place.alias("of"), count, pl.col("flow").list.join(" ").alias("order flow"))
-        print_frame(shown[[name for name in shown.columns if shown[name].null_count() < len(shown)]])
+        shown = shown[[name for name in shown.columns if shown[name].null_count() < len(shown)]]
+        print_rows(shown.columns, shown.rows())
         say(f"digest of all bars {found.digest}")
 
     show(found.as_dict(), as_json, words)
@@ -81,7 +89,7 @@ def sql(
     answer = ask(Lake(home().lake), query, limit)
 
     def words() -> None:
-        print_frame(answer.frame)
+        print_rows(answer.columns, answer.rows)
         if answer.more:
             say(f"the first {limit} rows; --limit gives more")
 
@@ -133,6 +141,8 @@ def rolls(
     as_json: Json = False,
 ) -> None:
     """When the series changes its contract by a roll rule, why, and what both traded the session before."""
+    from rich.text import Text
+
     from scalper.lake import Lake
     from scalper.lake.rolls import rolls as changes
     from scalper.settings import home
@@ -144,8 +154,9 @@ def rolls(
             traded = ", ".join(
                 f"{name} {'no bars' if volume is None else f'{volume:,}'}" for name, volume in one.volumes.items()
             )
-            absent = "" if one.present else f" [red]{one.new} has no bars in {one.session}: flat[/red]"
-            console.print(f"{one.session} {one.old} → {one.new}: {one.why}; volume of {one.before}: {traded}{absent}")
+            absent = "" if one.present else Text(f" {one.new} has no bars in {one.session}: flat", "red")
+            words = f"{one.session} {one.old} → {one.new}: {one.why}; volume of {one.before}: {traded}"
+            console.print(Text(words), absent, sep="")
         say(f"{len(found)} rolls by the rule {roll}")
 
     show({"rule": roll, "rolls": [one.as_dict() for one in found]}, as_json, words)

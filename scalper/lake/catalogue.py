@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from importlib import import_module
 from math import isfinite
 from pathlib import Path
@@ -15,7 +17,7 @@ import polars as pl
 
 from scalper.errors import BadInput
 from scalper.lake.schema import FLOW, VERSIONS
-from scalper.lake.store import PART, Lake, view
+from scalper.lake.store import PART, Lake, keys_of, view
 
 TABLES: dict[str, pl.DataType] = {
     "kind": pl.String(),
@@ -33,6 +35,7 @@ TABLES: dict[str, pl.DataType] = {
     "bytes": pl.Int64(),
     "digest": pl.String(),
 }
+_NUMBER = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|BOOLEAN|DECIMAL\(\d+,\d+\))$")
 NAMED = 40
 """So many columns of a view are named in a message."""
 
@@ -67,11 +70,6 @@ def ls(lake: Lake) -> Listing:
     return Listing(pl.DataFrame(rows, schema=TABLES), _digest(every))
 
 
-def _keys(name: str) -> dict[str, str]:
-    """The keys in a table's name."""
-    return dict(part.split("=", 1) for part in name.split("/") if "=" in part)
-
-
 def _group(name: str) -> str:
     return "/".join(part for part in name.split("/") if not part.startswith("date="))
 
@@ -84,7 +82,7 @@ def _digest(digests: Iterable[tuple[str, str]]) -> str:
 
 
 def _row(lake: Lake, kind: str, names: list[str], size: int, digests: list[tuple[str, str]]) -> dict[str, Any]:
-    every = [_keys(name) for name in names]
+    every = [keys_of(kind, name) for name in names]
     for keys in every:
         lake.metadata(kind, keys)  # refuses a file of another schema version, naming it
     days = sorted(date.fromisoformat(keys["date"]) for keys in every if "date" in keys)
@@ -110,15 +108,16 @@ def _figures(lake: Lake, kind: str, every: list[dict[str, str]]) -> dict[str, An
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The rows of a query; `more` says that there are others beyond the limit."""
+    """The rows of a query, of numbers, truth values and texts; `more` says that there are others beyond the limit."""
 
-    frame: pl.DataFrame
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
     more: bool
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON document of `scalper lake sql`; dates and the like as text, NaN as null."""
-        rows = [[_plain(value) for value in row] for row in self.frame.iter_rows()]
-        return {"columns": self.frame.columns, "rows": rows, "more": self.more}
+        """The JSON document of `scalper lake sql`; NaN and infinity as null."""
+        rows = [[None if isinstance(one, float) and not isfinite(one) else one for one in row] for row in self.rows]
+        return {"columns": self.columns, "rows": rows, "more": self.more}
 
 
 def sql(lake: Lake, query: str, limit: int = 100) -> Answer:
@@ -128,6 +127,8 @@ def sql(lake: Lake, query: str, limit: int = 100) -> Answer:
     kinds that the query names are mirrored first. Raises BadInput, naming views and columns, for anything but one
     SELECT over them.
     """
+    if any("\ud800" <= one <= "\udfff" for one in query):
+        raise BadInput("SQL: the query is no UTF-8 text")
     duckdb: Any = import_module("duckdb")
     with duckdb.connect() as connection:
         views = _views(lake, connection, query.lower())
@@ -135,31 +136,50 @@ def sql(lake: Lake, query: str, limit: int = 100) -> Answer:
             statements = connection.extract_statements(query)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise BadInput(f"one SELECT and nothing else: the lake is only read; {_told(connection, views)}")
-            frame: pl.DataFrame = connection.sql(query).limit(limit + 1).pl()
+            found = connection.sql(query).limit(limit + 1)
+            columns: list[str] = found.columns
+            kinds = [str(kind) for kind in found.types]
+            rows = found.project(", ".join(map(_column, columns, kinds))).fetchall()
         except duckdb.Error as error:
             words = " ".join(str(error).split("\n\nLINE")[0].split())
             raise BadInput(f"SQL: {words}; {_told(connection, views)}") from None
-    return Answer(frame.head(limit), frame.height > limit)
+    return Answer(columns, [tuple(map(_plain, row)) for row in rows[:limit]], len(rows) > limit)
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, float):
-        return value if isfinite(value) else None
-    return value if value is None or isinstance(value, str | int) else str(value)
+def _column(name: str, kind: str) -> str:
+    """A column of a query as it is to be fetched: what is no number comes as DuckDB's text, as Python and polars have
+    no infinite stamps, years beyond 9999, long intervals or unions."""
+    quoted = '"' + name.replace('"', '""') + '"'
+    return quoted if _NUMBER.match(kind) else f"CAST({quoted} AS VARCHAR) AS {quoted}"
+
+
+def _plain(value: Any) -> Any:
+    """DuckDB's decimals as numbers."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
 
 
 def _views(lake: Lake, connection: Any, query: str) -> list[str]:
-    """Make a view of every kind that the lake holds, and then close the connection's doors."""
+    """Make a view of every kind that the lake holds, and then close the connection's doors.
+
+    Raises BadInput for a file that cannot be read or is of another schema.
+    """
+    duckdb: Any = import_module("duckdb")
     made: list[str] = []
     for kind in VERSIONS:
         names = lake.storage.names(kind, f"/{PART}")
         needed = names if lake.storage.is_local or kind in query else names[:1]  # one tells the columns
         paths: list[Path] = []
         for name in needed:
+            lake.metadata(kind, keys_of(kind, name))
             with lake.storage.local(name) as path:
                 paths.append(path)
         if paths:
-            connection.execute(view(kind, paths))
+            try:
+                connection.execute(view(kind, paths))
+            except duckdb.Error as error:
+                raise BadInput(f"{kind}: {str(error).splitlines()[0]}; delete the file and make it again") from None
             made.append(kind)
     folder = str(lake.root.resolve()).replace("'", "''")
     connection.execute(f"SET allowed_directories = ['{folder}/']")

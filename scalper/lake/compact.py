@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scalper import clock
-from scalper.lake.databento.raw import load
+from scalper.lake.databento.raw import DOWNLOADING, alone, load
 from scalper.lake.storage import SCRATCH, STAGING
 from scalper.lake.store import Lake
 
@@ -51,10 +51,11 @@ def compact(lake: Lake, *, dry_run: bool = False, lanes: Collection[str] | None 
     """Remove leftovers of killed writers, raw files without a manifest, empty folders; and, if `lanes` are given, the
     features, labels and predictions of all others.
 
-    Opening the lake has finished or thrown away what was staged. Raises Refused while an import or download is running.
+    Opening the lake has finished or thrown away what was staged. Raises Refused while an import or download is running:
+    both of a download's locks are held, for what it pays for enters the raw folder under the first one only.
     """
     storage = lake.storage
-    with storage.lock():
+    with alone(lake), storage.lock():
         local = list(_local_scraps(lake))
         objects = list(_orphans(lake))
         if lanes is not None:
@@ -73,7 +74,7 @@ def _local_scraps(lake: Lake) -> Iterator[Scrap]:
     held = None if lake.storage.is_local else {name for name, _ in lake.storage.listing()}
     for path in sorted(lake.root.rglob("*")):
         parts = path.relative_to(lake.root).parts
-        if not path.is_file() or parts[0] == STAGING:
+        if not path.is_file() or parts[0] == STAGING or path == lake.root / SCRATCH / DOWNLOADING:
             continue
         name, size = "/".join(parts), path.stat().st_size
         if parts[0] == SCRATCH or path.name.startswith("."):

@@ -38,6 +38,28 @@ def relative(kind: str, keys: Keys) -> str:
     return "/".join((kind, *(f"{key}={value}" for key, value in keys.items()), PART))
 
 
+def keys_of(kind: str, name: str) -> Keys:
+    """The keys in the name of a kind's table. Raises BadInput for a file that lies where no table belongs."""
+    keys = dict(part.split("=", 1) for part in name.split("/") if "=" in part)
+    if "date" in keys:
+        dated(name.removesuffix(f"/{PART}"))
+    if relative(kind, keys) != name:
+        raise BadInput(f"{name}: no table of {kind} belongs there; move the file out of the lake")
+    return keys
+
+
+def dated(folder: str) -> date:
+    """The date of a folder `…/date=2026-11-18`. Raises BadInput for one that is no date."""
+    text = folder.rsplit("date=", 1)[-1]
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.isoformat() != text:
+        raise BadInput(f"{folder}: {text!r} is no date such as 2026-11-18; move the folder out of the lake")
+    return found
+
+
 def write_parquet(path: Path, frame: pl.DataFrame, metadata: dict[str, str]) -> None:
     """Write lz4 Parquet under a temporary name in the same folder, then rename; the same frame gives the same bytes.
 
@@ -155,10 +177,10 @@ class Lake:
             return self._metadata(kind, keys, path)
 
     def dates(self, kind: str, keys: Keys) -> list[date]:
-        """The dates below these keys (all of them but `date`), in order."""
+        """The dates below these keys (all of them but `date`), in order. Raises BadInput for a folder with no date."""
         folder, end = relative(kind, keys).removesuffix(PART), f"/{PART}"
-        found = (one.removeprefix(folder).removesuffix(end) for one in self.storage.names(folder[:-1], end))
-        return sorted(date.fromisoformat(one.removeprefix("date=")) for one in found if one.startswith("date="))
+        found = (one.removesuffix(end) for one in self.storage.names(folder[:-1], end))
+        return sorted(dated(one) for one in found if one.startswith(f"{folder}date="))
 
     def digest(self, kind: str, keys: Keys) -> str:
         """SHA-256 (hex) of the file's bytes. Raises DataUnavailable if it is missing."""
@@ -170,7 +192,10 @@ class Lake:
         self.storage.delete(self.name(kind, keys))
 
     def views(self) -> None:
-        """Make `catalog.duckdb` of a local lake anew: one view a kind over its session files, for people; no data."""
+        """Make `catalog.duckdb` of a local lake anew: one view a kind over its session files, for people; no data.
+
+        Raises BadInput for a file that cannot be read.
+        """
         import duckdb
 
         if not self.storage.is_local:
@@ -181,7 +206,13 @@ class Lake:
         with duckdb.connect(str(temporary)) as connection:
             for kind in VERSIONS:
                 if next((self.root / kind).rglob(PART), None) is not None:
-                    connection.execute(view(kind, [self.root.resolve() / kind / "**" / PART]))
+                    try:
+                        connection.execute(view(kind, [self.root.resolve() / kind / "**" / PART]))
+                    except duckdb.Error as error:
+                        temporary.unlink()
+                        raise BadInput(
+                            f"{kind}: {str(error).splitlines()[0]}; delete the file and make it again"
+                        ) from None
         temporary.replace(catalog)
 
     @contextmanager

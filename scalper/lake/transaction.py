@@ -13,9 +13,9 @@ import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from scalper.errors import Refused
+from scalper.errors import BadInput, Refused
 from scalper.lake.storage import STAGING, Storage
 
 if TYPE_CHECKING:
@@ -97,8 +97,11 @@ def _recover(storage: Storage) -> None:
 
 
 def _redo(storage: Storage, folder: str) -> None:
-    """Do the moves of a journal that are not done yet, then drop it; may be interrupted and repeated at any point."""
-    targets: dict[str, int] = json.loads(storage.read(f"{folder}/{JOURNAL}"))
+    """Do the moves of a journal that are not done yet, then drop it; may be interrupted and repeated at any point.
+
+    Raises BadInput, before anything is moved, for a journal that this program did not write.
+    """
+    targets = _targets(storage, f"{folder}/{JOURNAL}")
 
     def place(target: tuple[str, int]) -> None:
         staged = f"{folder}/{target[1]}.new"
@@ -107,3 +110,24 @@ def _redo(storage: Storage, folder: str) -> None:
 
     storage.each(place, targets.items())
     storage.delete_folder(folder)
+
+
+def _targets(storage: Storage, journal: str) -> dict[str, int]:
+    """What a journal says: names in the lake, each with the number of its staged file."""
+    try:
+        found: object = json.loads(storage.read(journal))
+    except ValueError:
+        found = None
+    if isinstance(found, dict):
+        targets = cast(dict[str, object], found)
+        if all(_inside(name) and type(number) is int for name, number in targets.items()):
+            return cast(dict[str, int], targets)
+    raise BadInput(
+        f"{storage.uri(journal)}: torn, or its names leave the lake; nothing was moved: delete its folder and repeat "
+        "the import or download that was broken off"
+    )
+
+
+def _inside(name: str) -> bool:
+    """Whether it is an object's name in the lake, none of the program's own."""
+    return "\0" not in name and all(part and not part.startswith(".") for part in name.split("/"))

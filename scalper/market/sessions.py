@@ -18,6 +18,8 @@ from scalper.errors import BadInput
 from scalper.market.instruments import EQUITY, instrument
 
 NEW_YORK = ZoneInfo("America/New_York")
+FIRST_YEAR, LAST_YEAR = 1990, 2100
+"""The calendars are asked for no other year."""
 PAUSE = (time(16, 15), time(16, 30))
 PAUSE_LAST_DATE = date(2021, 6, 25)
 """Equity index futures paused at 16:15 New York for the last time on Friday 2021-06-25 (CME; seen in real bars)."""
@@ -63,6 +65,8 @@ def sessions(symbol: str, start: date, end: date) -> list[Session]:
     """The sessions of `symbol` whose dates lie in start..end, both included, in order. Raises BadInput."""
     if start > end:
         raise BadInput(f"the first session date {start} is after the last, {end}: exchange them")
+    _known(start)
+    _known(end)
     calendar = instrument(symbol).calendar
     years = range(start.year, end.year + 1)
     return [s for year in years for s in _year(calendar, year).values() if start <= s.date <= end]
@@ -70,6 +74,7 @@ def sessions(symbol: str, start: date, end: date) -> list[Session]:
 
 def session(symbol: str, day: date) -> Session:
     """The session of `symbol` dated `day`. Raises BadInput if the exchange is closed that day."""
+    _known(day)
     found = _year(instrument(symbol).calendar, day.year).get(day)
     if found is None:
         raise BadInput(f"{symbol} has no session on {day:%A} {day}: choose a date on which the exchange opens")
@@ -98,6 +103,11 @@ def business_days(year: int) -> tuple[date, ...]:
     """
     table = _schedule("NYSE", year)
     return tuple(table.index.to_numpy("datetime64[D]").astype(object).tolist())
+
+
+def _known(day: date) -> None:
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise BadInput(f"{day} is no date of the calendars: use {FIRST_YEAR}-01-01 to {LAST_YEAR}-12-31")
 
 
 def _open_pieces(one: Session) -> list[tuple[int, int]]:

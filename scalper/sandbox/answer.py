@@ -13,7 +13,7 @@ from scalper.market import INTERVALS, Bars, Session, aggregate
 from scalper.sandbox.dbn import KINDS, Records, metadata, records
 from scalper.sandbox.faults import Faults
 from scalper.sandbox.listing import PRE_OPEN_NS, definitions, statuses
-from scalper.sandbox.market import SimulatedMarket
+from scalper.sandbox.market import SimulatedMarket, legs
 from scalper.sandbox.query import DATASET, DAY_NS, EPOCH, Query, Span
 from scalper.sandbox.symbology import Interval, Symbology
 from scalper.sandbox.ticks import quotes_and_trades, trades, with_quotes
@@ -92,7 +92,9 @@ class Answers:
         chosen = [
             s
             for s in sessions
-            if s.open_ns - margin < until and s.close_ns + margin > start and interval.contract in market.contracts(s)
+            if s.open_ns - margin < until
+            and s.close_ns + margin > start
+            and set(legs(interval.contract)) <= set(market.contracts(s))
         ]
         if not chosen or start >= end:
             return np.zeros(0, KINDS[query.schema])

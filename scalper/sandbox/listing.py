@@ -13,7 +13,7 @@ from scalper.market import NEW_YORK, Session, expiry
 from scalper.market.contracts import MONTHS
 from scalper.market.instruments import EQUITY
 from scalper.sandbox.dbn import DEFINITION, PUBLISHER, STATUS, Records
-from scalper.sandbox.market import SimulatedMarket
+from scalper.sandbox.market import SimulatedMarket, legs
 from scalper.sandbox.symbology import instrument_id, raw_symbol
 
 DAY_NS = 86_400 * NS
@@ -44,7 +44,7 @@ def definitions(market: SimulatedMarket, contract: str, session: Session) -> Rec
 
 def statuses(market: SimulatedMarket, contract: str, session: Session) -> Records:
     """Changes of a contract's status: pre-open, trading, halts and close."""
-    last = session.regular_open_ns if session.date == expiry(contract) else session.close_ns
+    last = session.regular_open_ns if session.date == expiry(legs(contract)[0]) else session.close_ns
     told = [(session.open_ns - PRE_OPEN_NS, PRE_OPEN), (session.open_ns, TRADING)]
     for start, end in session.halts:
         if end <= last:
@@ -65,9 +65,13 @@ def statuses(market: SimulatedMarket, contract: str, session: Session) -> Record
 
 
 def _definition(market: SimulatedMarket, contract: str, session: Session) -> dbn.InstrumentDefMsg:
-    """As CME's records of index and gold futures are; prices in 1e-9 points, amounts in hundredths of them."""
+    """As CME's records of index and gold futures are; prices in 1e-9 points, amounts in hundredths of them.
+
+    A calendar spread is dated by its near contract.
+    """
+    near, *far = legs(contract)
     product, equity = market.instrument, market.instrument.calendar == EQUITY
-    ends = datetime.combine(expiry(contract), time(9, 30) if equity else time(13, 30), NEW_YORK)
+    ends = datetime.combine(expiry(near), time(9, 30) if equity else time(13, 30), NEW_YORK)
     display = Decimal("0.01") if equity else Decimal("0.1")
     return dbn.InstrumentDefMsg(
         publisher_id=PUBLISHER,
@@ -81,7 +85,7 @@ def _definition(market: SimulatedMarket, contract: str, session: Session) -> dbn
         exchange="XCME" if equity else "XCEC",
         cfi="FFIXSX" if equity else "FCEPSO",
         security_type="FUT",
-        instrument_class=dbn.InstrumentClass.FUTURE,  # pyright: ignore[reportArgumentType]
+        instrument_class=dbn.InstrumentClass.FUTURE_SPREAD if far else dbn.InstrumentClass.FUTURE,  # pyright: ignore[reportArgumentType]
         security_update_action=dbn.SecurityUpdateAction.ADD,  # pyright: ignore[reportArgumentType]
         user_defined_instrument=dbn.UserDefinedInstrument.NO,  # pyright: ignore[reportArgumentType]
         match_algorithm=dbn.MatchAlgorithm.FIFO,  # pyright: ignore[reportArgumentType]
@@ -93,8 +97,8 @@ def _definition(market: SimulatedMarket, contract: str, session: Session) -> dbn
         unit_of_measure_qty=_nano(product.point_value),
         expiration=int(ends.timestamp()) * NS,
         activation=int((ends - LISTED_BEFORE).timestamp()) * NS,
-        maturity_year=2000 + int(contract[-2:]),
-        maturity_month=MONTHS.index(contract[-3]) + 1,
+        maturity_year=2000 + int(near[-2:]),
+        maturity_month=MONTHS.index(near[-3]) + 1,
         market_depth=10,
         market_depth_implied=0,
         market_segment_id=64,

@@ -37,6 +37,9 @@ KEPT_SESSIONS = 8
 THIN = 4.0
 """A contract with a share of volume below 1/THIN trades in THIN times that share of the seconds, else in all."""
 
+SPREAD_EVERY = 600
+"""A calendar spread trades in every so many-th second in which its near contract does."""
+
 Path = NDArray[np.int32]
 """Traded seconds of one session: second, open, high, low, close (ticks, before the contract's basis), volume."""
 
@@ -116,11 +119,15 @@ class SimulatedMarket:
     def bars(self, contract: str, session: Session, interval_ns: int = SECOND_NS) -> Bars:
         """Traded bars of a contract in a session, dtype BAR; coarser ones are the aggregate of the one-second ones.
 
-        A second has a contract at least for each trade that its four prices need. Raises BadInput if the market does
-        not have the session or the contract is not listed in it.
+        `contract` may be a calendar spread, such as 'MESU26-MESZ26': the far one's price minus the near one's. A second
+        has a contract at least for each trade that its four prices need. Raises BadInput if the market does not have
+        the session or the contract is not listed in it.
         """
-        if contract not in self.contracts(session):
+        if not set(legs(contract)) <= set(self.contracts(session)):
             raise BadInput(f"{contract} does not trade in session {session.date}: ask for {self.contracts(session)}")
+        if "-" in contract:
+            bars = self._spread(contract, session)
+            return bars if interval_ns == SECOND_NS else aggregate(bars, interval_ns)
         path = self._thinned(contract, session, self._path(self._at(session)))
         bars = np.zeros(len(path), BAR)
         bars["ts_ns"] = session.open_ns + path[:, 0].astype(np.int64) * SECOND_NS
@@ -191,6 +198,15 @@ class SimulatedMarket:
             bases[name] = basis
         return bases
 
+    def _spread(self, contract: str, session: Session) -> Bars:
+        """One bought and sold now and then; the price stands still, as the bases do."""
+        near, far = legs(contract)
+        bars = self.bars(near, session)[::SPREAD_EVERY].copy()
+        for name in ("open", "high", "low", "close"):
+            bars[name] = self._basis[far] - self._basis[near]
+        bars["volume"] = 1
+        return bars
+
     def _thinned(self, contract: str, session: Session, path: Path) -> Path:
         """The contract's part of the path: all of it for the leading one, a few seconds for the other.
 
@@ -205,6 +221,11 @@ class SimulatedMarket:
         path = path[rng.random(len(path)) < kept]
         path[:, 5] = np.maximum(np.rint(path[:, 5] * (share / kept)), 1)
         return path
+
+
+def legs(contract: str) -> list[str]:
+    """The near and the far contract of a calendar spread; of any other contract itself."""
+    return contract.split("-")
 
 
 def _chain(symbol: str, first: date, last: date) -> list[tuple[str, date]]:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from zlib import crc32
 
 from scalper.errors import BadInput
 from scalper.market import expiry, parse_contract
-from scalper.sandbox.market import SimulatedMarket
+from scalper.sandbox.market import SimulatedMarket, legs
 
 DAY = timedelta(days=1)
 STYPES_IN = ("raw_symbol", "continuous", "parent", "instrument_id")
@@ -21,7 +22,7 @@ _CONTINUOUS = re.compile(r"([A-Z0-9]+)\.([cvn])\.([01])")
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A contract stands for a symbol from `start` until the day before `end` (UTC dates)."""
+    """A contract (or calendar spread) stands for a symbol from `start` until the day before `end` (UTC dates)."""
 
     contract: str
     start: date
@@ -34,8 +35,8 @@ def instrument_id(contract: str) -> int:
 
 
 def raw_symbol(contract: str) -> str:
-    """As the exchange writes it, with one digit of the year: 'MESZ26' is 'MESZ6'."""
-    return contract[:-2] + contract[-1]
+    """As the exchange writes it, with one digit of the year: 'MESZ26' is 'MESZ6', a spread 'MESU6-MESZ6'."""
+    return "-".join(leg[:-2] + leg[-1] for leg in legs(contract))
 
 
 class Symbology:
@@ -109,11 +110,14 @@ def _session_before(market: SimulatedMarket, day: date) -> date:
 
 
 def _listed(market: SimulatedMarket) -> dict[str, tuple[date, date]]:
-    """Each contract with the UTC dates [start, end) on which it is listed in the market."""
+    """Each contract, and each spread of two neighbours, with the UTC dates [start, end) on which it is listed in the
+    market."""
     first, last = market.sessions[0].date - DAY, market.sessions[-1].date + DAY
     names = list(dict.fromkeys(name for s in market.sessions for name in market.contracts(s)))
     opens = [first, first, *(expiry(name) + DAY for name in names[: len(names) - 2])]
-    return {name: (max(o, first), min(expiry(name), last) + DAY) for name, o in zip(names, opens, strict=True)}
+    listed = {name: (max(o, first), min(expiry(name), last) + DAY) for name, o in zip(names, opens, strict=True)}
+    spreads = {f"{near}-{far}": (listed[far][0], listed[near][1]) for near, far in pairwise(names)}
+    return listed | spreads
 
 
 def _clip(intervals: list[Interval], start: date, end: date) -> list[Interval]:

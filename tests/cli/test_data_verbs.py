@@ -79,6 +79,12 @@ def test_sql(verb: Verb) -> None:
     assert verb("lake", "sql", "drop view bars")[0] == 3
 
 
+def test_what_looks_like_markup_is_shown_as_it_is(verb: Verb) -> None:
+    code, out, err = verb("lake", "sql", """select '[/x]' as "[/y]", '[red]a' as b, 1234.5 as c, ':boom:'""")
+    assert code == 0, err
+    assert all(text in out for text in ("[/x]", "[/y]", "[red]a", "1,234.5", ":boom:"))
+
+
 def test_gaps(verb: Verb) -> None:
     found = of(verb, "lake", "gaps", "--symbol", "MES")
     assert found["counts"] == {"missing session": 1, "missing contract": 0, "hole": 0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,8 @@ DROPPED = {"host", "content-length", "transfer-encoding", "connection"}
 
 @dataclass
 class Trouble:
-    """What the next call of a kind (`timeseries.get_range`) gets: a status, or `half`, `cut`, `hurt`, `not_found`."""
+    """What the next call of a kind (`timeseries.get_range`) gets: a status, or `half`, `cut`, `hurt`; a count that is
+    `stale`; a job that is `queued`, however often one looks."""
 
     kind: str
     what: int | str
@@ -73,6 +75,10 @@ class Gateway:
             body = body[: len(body) // 2]
         if what == "hurt":
             body = body[:-20] + bytes(20)
+        if what == "stale":
+            body = str(int(body) - 1).encode()
+        if what == "queued":
+            body = json.dumps(json.loads(body) | {"state": "queued"}).encode()
         return web.Response(body=body, status=status, headers=told)
 
     async def _cut(self, request: web.Request, body: bytes, told: dict[str, str]) -> web.StreamResponse:

@@ -145,6 +145,16 @@ def test_nothing_is_made_while_another_writes(lake: Lake) -> None:
     assert digest(lake.root) == before
 
 
+def test_not_of_what_was_made_of_a_base_that_is_there(lake: Lake) -> None:
+    """The seconds have changed since the minutes were made of them."""
+    lake.delete("bars", keys("1m"))
+    derive(lake, "import", "MES", "1m", DAYS[:1])
+    lake.write("bars", keys("1s"), rows_of(DAYS[0], interval="1s", count=3600))
+    assert derive(lake, "import", "MES", "5m", DAYS[:1]).bases == {"1s": 1}
+    lake.delete("bars", keys("1s"))
+    assert derive(lake, "import", "MES", "5m", DAYS[:1]).bases == {"1m": 1}
+
+
 def test_what_comes_in_before_the_lock_is_left_alone(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

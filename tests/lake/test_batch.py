@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from scalper import clock
 from scalper.errors import BadInput, VendorBusy, VendorError
 from scalper.lake import DownloadRequest, Lake, bar_keys, download
+from scalper.lake.databento.batch import LONGEST_S, fetch_job
 from scalper.lake.databento.download import estimate
+from scalper.lake.databento.request import pieces
+from scalper.lake.databento.vendor import ATTEMPTS, Vendor
 from scalper.market import sessions
 from scalper.sandbox import DatabentoServer, SimulatedMarket
 from scalper.sandbox.faults import Faults
@@ -171,6 +175,36 @@ def test_a_job_that_takes_hours_goes_on_without_us(
     monkeypatch.setattr(clock, "sleep", lambda _: None)
     assert download(lake, asked, key=gateway.key, gateway=gateway.url).missing == []
     assert gateway.count(SUBMIT) == 1
+
+
+def test_an_interrupted_run_does_not_stay_for_its_jobs(
+    tmp_path: Path, gateway: Gateway, asked: DownloadRequest, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = [Trouble("batch.get_job_details", "queued") for _ in range(10_000)]
+    monkeypatch.setattr(clock, "sleep", lambda seconds: waits.append(seconds) or Event().wait(0.005))
+    gateway.troubles, lake = list(looks), Lake(tmp_path)
+
+    def interrupt(_done: int, _of: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # once the stream of status is there
+        download(lake, replace(asked, status=True), key=gateway.key, gateway=gateway.url, progress=interrupt)
+    assert sum(waits) < LONGEST_S / 2
+    gateway.troubles = []
+    assert download(lake, asked, key=gateway.key, gateway=gateway.url).missing == []
+    assert gateway.count(SUBMIT) == 1
+
+
+def test_a_job_of_which_nothing_was_heard_is_counted_as_paid(
+    tmp_path: Path, gateway: Gateway, asked: DownloadRequest
+) -> None:
+    vendor, (piece,) = Vendor(gateway.key, gateway.url), pieces(asked, lambda _: True)
+    quote = vendor.quote(**piece.query)
+    for trouble, spent in ((Trouble(SUBMIT, 422), 0.0), (Trouble(SUBMIT, 504), quote.usd)):
+        gateway.troubles = [trouble] * ATTEMPTS
+        with pytest.raises(VendorError):
+            fetch_job(Lake(tmp_path), asked.source, piece, quote, vendor, Event())
+        assert vendor.purse.spent_usd == pytest.approx(spent)
 
 
 def test_files_come_from_the_vendor_only(tmp_path: Path, gateway: Gateway, asked: DownloadRequest) -> None:

@@ -22,6 +22,7 @@ from scalper.lake.catalogue import ls, sql
 from scalper.lake.compact import compact
 from scalper.lake.databento.raw import DOWNLOADING, alone
 from scalper.lake.gaps import gaps, holes
+from scalper.lake.quality.check import check_lake
 from scalper.lake.rolls import rolls
 from scalper.lake.schema import COLUMNS, FRONT_KEYS
 from scalper.lake.storage import SCRATCH
@@ -112,9 +113,82 @@ def test_sql_over_the_views(place: Place) -> None:
         "more": True,
     }
     assert not sql(lake, query, limit=3).more
-    assert sql(lake, "SELECT * FROM bars LIMIT 0").frame.columns[: len(COLUMNS)] == list(COLUMNS)
-    assert sql(lake, "SELECT count(DISTINCT lane) FROM LABELS").frame.item() == 2
-    assert sql(lake, "SHOW TABLES").frame["name"].to_list() == ["bars", "labels"]
+    assert sql(lake, "SELECT * FROM bars LIMIT 0").columns[: len(COLUMNS)] == list(COLUMNS)
+    assert sql(lake, "SELECT count(DISTINCT lane) FROM LABELS").rows == [(2,)]
+    assert sql(lake, "SHOW TABLES").rows == [("bars",), ("labels",)]
+
+
+@pytest.mark.parametrize(
+    ("query", "cells"),
+    [
+        ("SELECT to_timestamp(max(ts_ns) / 1e9) - to_timestamp(min(ts_ns) / 1e9) FROM bars", ["1 day 00:29:00"]),
+        ("SELECT union_value(a := 1), ['x']", ["1", "[x]"]),
+        ("SELECT DATE '12000-01-01', TIMESTAMP '12000-01-01'", ["12000-01-01", "12000-01-01 00:00:00"]),
+        ("SELECT 'infinity'::TIMESTAMP, '-infinity'::TIMESTAMPTZ", ["infinity", "-infinity"]),
+        ("SELECT sum(volume), sum(volume) * 1.00, 1.5 FROM bars", [490, 490, 1.5]),
+        ("SELECT 'nan'::DOUBLE, 'infinity'::FLOAT, NULL, true", [None, None, None, True]),
+        ('SELECT 1 AS "a""b", 2 AS a, 3 AS A', [1, 2, 3]),
+    ],
+)
+def test_every_kind_of_value_has_a_json_form(tmp_path: Path, query: str, cells: list[object]) -> None:
+    document = json.loads(json.dumps(sql(_filled(Lake(tmp_path)), query).as_dict(), allow_nan=False))
+    assert document["rows"] == [cells]
+    assert [type(one) for one in document["rows"][0]] == [type(one) for one in cells]
+
+
+@pytest.mark.parametrize("content", [b"", b"not Parquet at all"])
+def test_sql_names_a_damaged_file(tmp_path: Path, content: bytes) -> None:
+    lake = _filled(Lake(tmp_path))
+    lake.path("bars", bar_keys("import", "MES", "1m", date(2026, 11, 17))).write_bytes(content)
+    with pytest.raises(BadInput, match=r"date=2026-11-17/part.parquet: cannot be read as Parquet .*delete it"):
+        sql(lake, "SELECT 1")
+    with pytest.raises(BadInput, match=r"bars: .*date=2026-11-17/part.parquet.*delete the file"):
+        lake.views()
+    assert not list(tmp_path.glob(".catalog*"))
+
+
+def test_sql_names_a_file_of_a_foreign_schema(tmp_path: Path) -> None:
+    lake = _filled(Lake(tmp_path))
+    pl.DataFrame({"x": [1]}).write_parquet(lake.path("bars", bar_keys("import", "MES", "1m", date(2026, 11, 17))))
+    with pytest.raises(BadInput, match=r"date=2026-11-17/part.parquet: schema unknown, this program reads bars/2"):
+        sql(lake, "SELECT count(*) FROM bars")
+
+
+def test_sql_names_tables_that_do_not_fit_together(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    for keys in ({"lane": "demo"}, {"lane": "demo", "date": "2026-11-18"}):
+        lake.write("features", keys, pl.DataFrame({"ts_ns": [1]}))
+    with pytest.raises(BadInput, match=r"features: .*delete the file and make it again"):
+        sql(lake, "SELECT 1")
+
+
+def test_sql_of_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="the query is no UTF-8 text"):
+        sql(Lake(tmp_path), "SELECT '\udc80'")
+
+
+@pytest.mark.parametrize("text", ["nonsense", "a day", "2026-13-01", "20261118", "2026-W47-3"])
+def test_a_folder_that_is_no_date_is_named(tmp_path: Path, text: str) -> None:
+    lake = _filled(Lake(tmp_path))
+    folder = tmp_path / "bars/source=import/symbol=MES/interval=1m"
+    (folder / "date=2026-11-18").rename(folder / f"date={text}")
+    for look in (
+        ls,
+        lambda lake: gaps(lake, **HOW),
+        lambda lake: sql(lake, "SELECT 1"),
+        lambda lake: check_lake(lake, **HOW),
+    ):
+        with pytest.raises(BadInput, match=rf"interval=1m/date={text}: '{text}' is no date such as 2026-11-18"):
+            look(lake)
+
+
+def test_a_file_where_no_table_belongs_is_named(tmp_path: Path) -> None:
+    lake = _filled(Lake(tmp_path))
+    (tmp_path / "bars/copy").mkdir()
+    (tmp_path / "bars/copy/part.parquet").write_bytes(b"")
+    for look in (ls, lambda lake: sql(lake, "SELECT 1")):
+        with pytest.raises(BadInput, match=r"bars/copy/part.parquet: no table of bars belongs there"):
+            look(lake)
 
 
 def test_sql_over_an_empty_lake(place: Place) -> None:
@@ -176,6 +250,22 @@ def test_gaps_are_sessions_contracts_and_holes(tmp_path: Path) -> None:
     by_interest = gaps(lake, **HOW, end=date(2026, 11, 17), roll="open_interest").found
     assert by_interest[0].kind == "missing contract"
     assert "download" in by_interest[0].detail
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "odd"),
+    [
+        (date(1, 1, 1), None, "0001-01-01"),
+        (None, date(2300, 12, 31), "2300-12-31"),
+        (None, date(9999, 12, 31), "9999-12-31"),
+    ],
+)
+def test_gaps_of_years_without_a_calendar_are_refused(
+    tmp_path: Path, start: date | None, end: date | None, odd: str
+) -> None:
+    lake = _filled(Lake(tmp_path))
+    with pytest.raises(BadInput, match=rf"{odd} is no date of the calendars: use 1990-01-01 to 2100-12-31"):
+        gaps(lake, **HOW, start=start, end=end)
 
 
 def test_gaps_of_nothing_need_dates(tmp_path: Path) -> None:

@@ -10,7 +10,15 @@ import pytest
 from scalper.errors import BadInput
 from scalper.files import as_json
 from scalper.lake import Lake
-from scalper.lake.databento.condition import conditions, degraded_sessions, revised, utc_days, worst
+from scalper.lake.databento.condition import (
+    Condition,
+    conditions,
+    degraded_sessions,
+    is_pending,
+    revised,
+    utc_days,
+    worst,
+)
 from scalper.lake.databento.raw import Raw
 from scalper.market import session, sessions
 
@@ -42,6 +50,15 @@ def test_a_session_is_as_good_as_its_worst_day(lake: Lake) -> None:
     }
     assert degraded_sessions(lake, "other", "GLBX.MDP3", WEEK) == {}
     assert worst(conditions(lake, "databento", "GLBX.MDP3"), WEEK[0]) == ("available", date(2026, 9, 7))
+
+
+def test_a_session_waits_for_any_pending_day_whatever_its_others_are(lake: Lake) -> None:
+    known = conditions(lake, "databento", "GLBX.MDP3")
+    assert [one.date.day for one in WEEK if is_pending(known, one)] == [14]
+    for word in ("missing", "odd"):
+        both = known | {date(2026, 9, 14): Condition(word, None)}
+        assert worst(both, WEEK[-1])[0] == word
+        assert is_pending(both, WEEK[-1])
 
 
 def test_a_word_that_we_do_not_know_is_the_worst(lake: Lake) -> None:

@@ -15,8 +15,10 @@ from pydantic import SecretStr
 from scalper.errors import BadInput
 from scalper.lake import DownloadRequest, Lake, bar_keys, download, import_files, read_session
 from scalper.lake.databento.condition import degraded_sessions
+from scalper.lake.databento.definitions import status_keys
 from scalper.lake.databento.download import estimate
 from scalper.lake.databento.plan import Estimate
+from scalper.lake.files.readers import SPREAD
 from scalper.lake.schema import BARS
 from scalper.market import INSTRUMENTS, sessions
 from scalper.sandbox import DatabentoServer, SimulatedMarket
@@ -116,24 +118,6 @@ def test_sessions_that_leave_the_lake_one_after_another_all_come_back(
         assert digest(tmp_path) == before  # bars and manifest are what they were
 
 
-def test_a_session_that_was_there_before_its_raw_file_comes_back_from_it(
-    tmp_path: Path, server: DatabentoServer, request_: DownloadRequest
-) -> None:
-    lake = Lake(tmp_path)
-    first = download(lake, replace(request_, sessions=HELD[1:2]), key=KEY, gateway=server.url)
-    for name in (first.raws[0].name, *first.raws[0].files):
-        lake.storage.delete(name)
-    held = bar_keys(request_.source, "MES", "1m", HELD[1].date)
-    bars = lake.read("bars", held)
-    lake.delete("bars", held)
-    others = replace(request_, sessions=HELD[:3])
-    lake.write("bars", held, bars.head(1))  # one bar, and then the rest comes
-    lake.delete("bars", bar_keys(request_.source, "MES", "1m", HELD[0].date))
-    download(lake, others, key=KEY, gateway=server.url)
-    lake.delete("bars", held)
-    assert download(lake, others, key=None).missing == []
-
-
 def test_a_session_of_the_lake_is_not_asked_for_when_its_raw_file_is_gone(
     tmp_path: Path, gateway: Gateway, request_: DownloadRequest
 ) -> None:
@@ -194,6 +178,18 @@ def test_a_parent_symbol_brings_every_contract(
     report = download(lake, replace(request_, ask="MES.FUT", sessions=HELD[:2]), key=KEY, gateway=server.url)
     assert report.as_dict()["contracts"] == ["MESU26", "MESZ26"]
     assert report.as_dict()["sessions"] == 2
+    assert set(report.as_dict()["dropped"]) == {SPREAD}
+
+
+def test_a_parents_spreads_have_no_status_and_no_definition_in_the_lake(
+    tmp_path: Path, server: DatabentoServer, request_: DownloadRequest
+) -> None:
+    lake = Lake(tmp_path)
+    asked = replace(request_, ask="MES.FUT", sessions=HELD[:2], status=True, definitions=True)
+    for key in (KEY, None):
+        assert download(lake, asked, key=key, gateway=server.url).missing == []
+    told = lake.read("status", status_keys(asked.source, "MES", HELD[0].date))
+    assert told["contract"].unique().sort().to_list() == ["MESU26", "MESZ26"]
 
 
 def test_a_raw_symbol_is_asked_for_until_it_expires(
@@ -276,6 +272,17 @@ def test_days_that_are_not_as_they_should_be(
     assert last.as_dict()["sessions"] == 1
 
 
+def test_a_session_on_a_missing_and_a_pending_day_waits(
+    tmp_path: Path, market: SimulatedMarket, request_: DownloadRequest
+) -> None:
+    lake, one = Lake(tmp_path), replace(request_, sessions=HELD[2:3])
+    with DatabentoServer(market, faults=Faults(missing=[date(2026, 9, 9)], pending=[date(2026, 9, 10)])) as server:
+        report = download(lake, one, key=server.key, gateway=server.url)
+    assert (report.requests, report.not_yet, report.missing) == (0, ["2026-09-10"], [])
+    with DatabentoServer(market) as server:
+        assert download(lake, one, key=server.key, gateway=server.url).as_dict()["rows_kept"] == 1380
+
+
 def test_a_range_without_a_record_is_kept_and_not_asked_again(
     tmp_path: Path, market: SimulatedMarket, request_: DownloadRequest
 ) -> None:
@@ -337,6 +344,13 @@ def test_status_is_kept_by_session(tmp_path: Path, server: DatabentoServer, requ
         assert told["action"].to_list()[0] == "trading"
         assert told["contract"].unique().to_list() == ["MESU26"]
     assert download(lake, asked, key=None).requests == 0
+    for name in lake.storage.names("raw", ".dbn.zst"):
+        lake.storage.delete(name)
+    assert download(lake, asked, key=None).requests == 0  # what it would bring is in the lake
+    lake.delete("status", status_keys(request_.source, "MES", HELD[1].date))
+    assert estimate(lake, asked, key=KEY, gateway=server.url).requests == 1
+    other = replace(asked, ask="MESZ6", sessions=HELD[:1])
+    assert estimate(lake, other, key=KEY, gateway=server.url).requests == 2  # bars and status of another contract
 
 
 def test_a_bucket_takes_downloads_too(

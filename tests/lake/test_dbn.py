@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 
 from scalper.errors import BadInput
 from scalper.lake import Lake, bar_keys, import_files
-from scalper.lake.files.dbn import OTHER_CODE, SPREAD_CODE, Contracts, count_records, header, names_of, records
+from scalper.lake.files.dbn import (
+    OTHER_CODE,
+    SPREAD_CODE,
+    Contracts,
+    Header,
+    count_records,
+    header,
+    names_of,
+    records,
+)
 from scalper.lake.files.readers import DAILY, KNOWN, OTHER, OUTSIDE, SPREAD
 from scalper.market import BAR, sessions
 from scalper.sandbox.dbn import OHLCV, metadata
@@ -280,6 +289,28 @@ def test_a_symbol_changes_at_midnight() -> None:
 def test_a_file_that_explains_nothing_is_refused_at_its_first_record() -> None:
     with pytest.raises(BadInput, match="row 1: instrument id 5"):
         Contracts(Path("a.dbn"), "ES", []).codes(np.array([5], np.uint32), np.array([0]), 1)
+
+
+@pytest.mark.parametrize("wrong", [b"\0\0x", b"x", b"9999999999"])
+def test_mappings_that_are_damaged_are_refused(tmp_path: Path, wrong: bytes) -> None:
+    raw = bytearray(dbn(seconds(3)))
+    number = names_of(*_written(tmp_path, raw))[0][0]
+    at = raw.index(str(number).encode()) + len(str(number))
+    raw[at : at + len(wrong)] = wrong
+    with pytest.raises(BadInput, match=rf"a.dbn: '{number}.* in its mappings is no instrument id; the file is damaged"):
+        names_of(*_written(tmp_path, raw))
+
+
+def _written(folder: Path, raw: bytearray) -> tuple[Path, Header]:
+    path = folder / "a.dbn"
+    path.write_bytes(raw)
+    return path, header(path)
+
+
+@pytest.mark.kernel
+def test_a_mapping_may_have_no_end() -> None:
+    contracts = Contracts(Path("a.dbn"), "ES", [(7, date(2026, 12, 1), date.max, "ESZ6")])
+    assert contracts.codes(np.array([7], np.uint32), np.array([ONE.open_ns + 30 * 86_400 * 10**9]), 1).tolist() == [0]
 
 
 def test_mappings_that_name_no_contract_are_refused(real_data: Path) -> None:

@@ -207,6 +207,7 @@ def test_any_pieces_of_a_file_give_the_same_bars(data: st.DataObject, tmp_path_f
     [
         ({"price": 22_000 * QUARTER + 1}, r"row 2: its price \(5500\) does not lie on the tick grid of 0.25"),
         ({"price": 2**63 - 1}, r"row 2: its price \(none\) does not lie"),
+        ({"size": 2**32 - 1}, r"row 2: its size is beyond any market \(4294967295\)"),
         ({"at": -5}, "row 2: its stamp 2024-07-01T21:59:59Z is earlier than that of the tick before it"),
         ({"instrument_id": 99}, "row 2: instrument id 99 is not in the file's symbol mappings"),
     ],

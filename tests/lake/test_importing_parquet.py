@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -55,6 +56,23 @@ def test_stamps_of_every_kind(tmp_path: Path, stamp: pl.Expr) -> None:
     path = as_parquet(ROWS, tmp_path / "mes.parquet", timestamp=stamp)
     import_files(lake, [path], symbol="MES", tz="America/Chicago")
     assert lake.read("bars", KEYS).equals(ROWS[200:400])
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+@pytest.mark.parametrize(
+    ("unit", "value"),
+    [("us", 2**62), ("ms", 2**62), ("ms", -(2**62)), ("ms", 253_402_300_800_000), ("us", 20_155_743_283_000_000)],
+)
+def test_stamps_beyond_nanoseconds_are_named(
+    tmp_path: Path, unit: Literal["us", "ms"], value: int, zone: str | None
+) -> None:
+    """Polars refuses or panics at the step to nanoseconds; the check comes before it."""
+    known = [one.open_ns // (1000 if unit == "us" else 10**6) for one in WEEK[:2]]
+    stamps = pl.Series([*known, value]).cast(pl.Datetime(unit, zone))
+    path = as_parquet(ROWS[:3], tmp_path / "mes.parquet", timestamp=stamps)
+    for interval in (None, "1m"):
+        with pytest.raises(BadInput, match=rf"mes.parquet: row 3: timestamp {value} .{unit} since 1970. is beyond any"):
+            import_files(Lake(tmp_path / "lake"), [path], symbol="MES", interval=interval, tz="America/Chicago")
 
 
 def test_naive_stamps_need_a_zone_and_lose_the_hour_of_a_clock_change(tmp_path: Path) -> None:

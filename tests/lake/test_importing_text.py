@@ -92,6 +92,17 @@ def test_stamps_that_a_clock_change_makes_unclear_are_dropped(tmp_path: Path) ->
         assert report.rows_kept == 1
 
 
+def test_a_file_that_changes_while_it_is_read_does_not_enter(tmp_path: Path) -> None:
+    lake, path = Lake(tmp_path / "lake"), bar_file(tmp_path, morning(), "ESH15.txt")
+
+    def rewrite(_done: int, _total: int) -> None:
+        path.write_bytes(path.read_bytes() + b" ")
+
+    with pytest.raises(BadInput, match=r"ESH15\.txt: it changed while it was read"):
+        import_files(lake, [path], symbol="ES", interval="5m", tz=CHICAGO, progress=rewrite)
+    assert lake.dates("bars", {"source": "import", "symbol": "ES", "interval": "5m"}) == []
+
+
 def test_importing_twice_is_importing_once(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     path = bar_file(tmp_path, morning())
@@ -260,6 +271,7 @@ def test_what_the_command_says_must_fit_the_file(tmp_path: Path) -> None:
     for options, message in (
         ({"symbol": "ES"}, "--tz America/Chicago"),
         ({"symbol": "ES", "tz": "Chicago"}, "--tz 'Chicago': no such time zone"),
+        ({"symbol": "ES", "tz": "localtime"}, "--tz 'localtime': no such time zone"),  # unknown to polars
         ({"symbol": "NQ", "tz": CHICAGO}, "holds ESH15, not NQ"),
         ({"symbol": "YM", "tz": CHICAGO}, "unknown symbol 'YM'"),
         ({"symbol": "ES", "tz": CHICAGO, "interval": "2m"}, "--interval '2m': unknown"),

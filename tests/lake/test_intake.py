@@ -278,8 +278,8 @@ def test_fewer_bars_in_place_of_aggregated_ones_are_told(tmp_path: Path) -> None
     made = len(lake.read("bars", keys))
     report = bring(lake, [Rows(whole[:100])], tmp_path / "a")
     assert report.notes == [
-        f"1 session(s) hold fewer bars than were aggregated from finer ones, the first {one.date} (100 of ESM21, {made} "
-        "aggregated); import the rest, or delete them from the lake and have them aggregated again"
+        f"bars aggregated from finer ones gave way to fewer in 1 of the sessions ({one.date}: 100 of ESM21, {made} "
+        "before); import the rest, or delete these sessions from the lake and have them aggregated again"
     ]
     assert len(lake.read("bars", keys)) == 100
     assert bring(lake, [Rows(whole[100:])], tmp_path / "b").notes == []
@@ -465,3 +465,27 @@ def test_every_count_is_checked() -> None:
             continue
         with pytest.raises(BadInput, match="row 1: a volume or count is negative"):
             checks.check(frame, np.zeros(1, np.int32))
+
+
+@pytest.mark.parametrize(
+    ("flow", "message"),
+    [
+        ({"bid_volume": 3, "ask_volume": 4, "inferred_volume": 8}, "inferred_volume is more than .* together .8.;"),
+        ({"largest": 11}, "the largest trade is larger than the volume .11.;"),
+        ({"spread": float("nan")}, "the spread is no number of points .nan.;"),
+        ({"spread": float("inf")}, "the spread is no number of points .inf.;"),
+        ({"ask_volume": 2**62}, "ask_volume is beyond any market"),
+        ({"bid_volume": 3, "ask_volume": 4, "inferred_volume": 7, "largest": 10, "spread": 0.25}, None),
+        ({"bid_volume": 30, "ask_volume": 4}, None),  # real files have it; the quality rule `sides` counts it
+        ({"ask_volume": 4, "inferred_volume": 7, "largest": None, "spread": None}, None),
+    ],
+)
+def test_order_flow_that_cannot_be_is_refused(flow: dict[str, float | None], message: str | None) -> None:
+    rows = [a_row(0, "ESH21"), a_row(1, "ESH21") | {"volume": 10} | flow]
+    frame = pl.DataFrame([row | {"row": at} for at, row in enumerate(rows, 1)], infer_schema_length=None)
+    checks = RowChecks(Path("a.rows"), "5m", instrument("ES").tick, False)
+    if message is None:
+        checks.check(frame, np.zeros(2, np.int32))
+        return
+    with pytest.raises(BadInput, match=rf"a\.rows: row 2: {message}"):
+        checks.check(frame, np.zeros(2, np.int32))

@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Sequence
 from datetime import date, time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -323,9 +324,26 @@ BAD = {
     "no volume": ("{stamp},2000,2001,1999,2000", "row 3001: volume is empty"),
     "off the grid": ("{stamp},2000.1,2001,1999,2000,1", "row 3001: a price is off the grid of 0.25"),
     "beyond any market": ("1812-01-07 09:00:00,2000,2000,2000,2000,1", "row 3001: stamp 1812.* is beyond any market"),
+    "beyond nanoseconds": ("2608-10-07 21:34:43,2000,2000,2000,2000,1", "row 3001: stamp 2608.* is beyond any market"),
     "repeated": ("{before},2000,2000,2000,2000,1", "row 3001: stamp .* is there twice"),
     "gone back": ("2014-01-08 03:00:00,2000,2000,2000,2000,1", "row 3001: stamp .* is earlier than the row before"),
 }
+
+
+def test_a_tick_of_a_far_year_is_named(tmp_path: Path) -> None:
+    """In nanoseconds it would lie in the session of 2024-03-19."""
+    path = file_of(tmp_path, ["DateTime,Price,Volume", "2608-10-07 21:34:43.000Z,5200,7"], "t.csv")
+    with pytest.raises(BadInput, match=r"t.csv: row 2: stamp 2608-10-07 21:34:43.000Z is beyond any market"):
+        import_files(Lake(tmp_path / "lake"), [path], symbol="ES")
+
+
+@pytest.mark.parametrize("stamp", ["2024-11-03 01:30:00", "2024-03-10 02:30:00"])
+@pytest.mark.parametrize("head", ["DateTime,Price,Volume", "DateTime,Open,High,Low,Close,Volume"])
+def test_rows_that_all_lie_in_a_clock_change_are_dropped(tmp_path: Path, stamp: str, head: str) -> None:
+    path = file_of(tmp_path, [head, f"{stamp},5200,{'5200,5200,5200,' if 'Open' in head else ''}7"], "t.csv")
+    options: dict[str, Any] = {"symbol": "ES", "tz": CHICAGO, "interval": "1m", "stamps": "start"}
+    report = import_files(Lake(tmp_path / "lake"), [path], **options)
+    assert (report.rows_read, report.rows_kept, report.dropped) == (1, 0, {CLOCK: 1})
 
 
 @pytest.mark.parametrize("what", BAD)

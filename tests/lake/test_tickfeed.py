@@ -121,6 +121,8 @@ def test_any_chunks_give_the_same_bars(
         ((at(1), 6000.0, -1, None), "t.csv: row 3: its size is empty or negative"),
         ((at(1), 6000.0, None, None), "t.csv: row 3: its size is empty or negative"),
         ((None, 6000.0, 1, None), "t.csv: row 3: its stamp is empty"),
+        ((at(1), 6000.0, 10**9 + 1, None), r"t.csv: row 3: its size is beyond any market \(1000000001\)"),
+        ((at(1), 6000.0, 2**63 - 1, None), "t.csv: row 3: its size is beyond any market"),
         ((at(-1), 6000.0, 1, None), "t.csv: row 3: its stamp .* is earlier than that of the tick before it"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from scalper.errors import Refused
+from scalper.errors import BadInput, Refused
 from scalper.lake import Lake
 from scalper.lake.storage import STAGING, Storage
-from scalper.lake.transaction import transaction
+from scalper.lake.transaction import JOURNAL, transaction
 from tests.lake.support import digest
 
 NAMES = [f"bars/date={i}/part.parquet" for i in range(6)]
@@ -85,7 +86,7 @@ KILLED = """
 import os, sys
 from scalper.lake.storage import Storage
 from scalper.lake.store import Lake
-from scalper.lake.transaction import transaction
+from scalper.lake.transaction import JOURNAL, transaction
 root, last, calls = sys.argv[1], int(sys.argv[2]), [0]
 write, move = Storage.write, Storage.move
 def killing(real):
@@ -135,3 +136,34 @@ def test_two_writers_at_once_are_refused_and_a_reader_disturbs_none(tmp_path: Pa
             pass
         into.commit()
     assert lake.storage.read(NAMES[0]) == b"new"
+
+
+@pytest.mark.parametrize(
+    "journal",
+    [
+        "{torn",
+        "\udc80",
+        "[]",
+        "3",
+        '{"bars/a": "0"}',
+        '{"bars/a": true}',
+        *(
+            json.dumps({NAMES[0]: 0, name: 1})
+            for name in ("../out", "bars/../../out", "{out}", "", "bars//a", "./a", ".staging/one/1.new", "bars/a\0b")
+        ),
+    ],
+)
+def test_a_journal_that_is_torn_or_leaves_the_lake_is_refused(tmp_path: Path, journal: str) -> None:
+    root, out = tmp_path / "lake", tmp_path / "out"
+    Lake(root)
+    staged = root / STAGING / "one"
+    staged.mkdir(parents=True)
+    for number in range(2):
+        (staged / f"{number}.new").write_text("new")
+    (staged / JOURNAL).write_bytes(journal.replace("{out}", str(out)).encode(errors="surrogateescape"))
+    before = digest(tmp_path)
+    with pytest.raises(BadInput, match=r"one/journal.json: torn, or its names leave the lake; .*delete its folder"):
+        Lake(root)
+    assert not out.exists()
+    (root / STAGING / "lock").unlink()
+    assert digest(tmp_path) == before

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from aiohttp import web
 from pydantic import SecretStr
 
 from scalper.errors import BadInput, Refused, VendorBusy, VendorError
@@ -15,6 +17,7 @@ from scalper.lake.databento.download import estimate
 from scalper.lake.databento.raw import alone
 from scalper.sandbox import DatabentoServer, SimulatedMarket
 from scalper.sandbox.faults import Faults
+from scalper.sandbox.loopback import Loopback
 from tests.lake.gateway import DATA, HELD, KEY, Gateway, Trouble
 
 
@@ -87,6 +90,18 @@ def test_a_stream_that_is_not_whole_is_fetched_again(
     assert report.as_dict()["rows_kept"] == 2760
     assert not list((tmp_path / "raw").rglob(".*"))
     assert [path.name for path in (tmp_path / ".scratch").iterdir()] == ["download.lock"]
+
+
+@pytest.mark.parametrize("mode", ["stream", "batch"])
+def test_an_answer_that_grew_since_it_was_quoted_is_counted_anew_and_not_bought_again(
+    tmp_path: Path, gateway: Gateway, request_: DownloadRequest, waits: list[float], mode: Literal["stream", "batch"]
+) -> None:
+    gateway.troubles = [Trouble("metadata.get_record_count", "stale")]
+    asked = replace(request_, sessions=HELD[:2], mode=mode)
+    report = download(Lake(tmp_path), asked, key=KEY, gateway=gateway.url)
+    assert gateway.count(DATA) + gateway.count("batch.submit_job") == 1
+    assert gateway.count("metadata.get_record_count") == 2
+    assert (report.retries, report.missing, report.raws[0].document["records"]) == (0, [], 2760)
 
 
 def test_it_gives_up_in_words_and_the_next_run_goes_on(
@@ -174,3 +189,27 @@ def test_an_empty_answer_where_there_are_records_is_asked_again(
     with DatabentoServer(market, faults=faults) as server:
         report = download(Lake(tmp_path), replace(request_, sessions=HELD[:2]), key=server.key, gateway=server.url)
     assert (faults.requests[DATA], report.retries, report.missing) == (2, 1, [])
+
+
+class Stranger(Loopback):
+    """A server that answers every call with one document, as no vendor does."""
+
+    document: object = None
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_route("*", "/{call:.*}", self._answer)
+        return app
+
+    async def _answer(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.document)
+
+
+@pytest.mark.parametrize("document", [None, {"x": 1}, "text", [], [{"date": "no date"}], [[]]])
+def test_an_answer_in_another_form_is_said_to_be_one(
+    tmp_path: Path, request_: DownloadRequest, document: object
+) -> None:
+    with Stranger(host="127.0.0.1", port=0) as server:
+        server.document = document
+        with pytest.raises(VendorError, match=r"in another form .*; check DATABENTO_GATEWAY"):
+            download(Lake(tmp_path), request_, key=KEY, gateway=server.url)

@@ -210,6 +210,9 @@ def test_a_bad_quote_is_named(tmp_path: Path, what: str) -> None:
         ("20131202_es_minute_trade_201310.csv", "tells no date or expiry: .* ES has no V contract"),
         ("20131203_es_minute_trade_201312.csv", "is of another date than the zip"),
         ("20131202_gc_minute_trade_201312.csv", "holds GC, not ES; use --symbol GC"),
+        ("00010101_es_minute_trade_201312.csv", "tells no date or expiry: 00010101 is beyond any market"),
+        ("99990101_es_minute_trade_201312.csv", "tells no date or expiry: 99990101 is beyond any market"),
+        ("20131202_es_minute_trade_201303.csv", "tells ESH13, which expired on 2013-03-15, before its date; rename"),
         ("20131202_cl_minute_trade_201312.csv", "holds CL, not ES; leave it out"),
         ("20131202_es_tick_quote_201312.csv", "holds quotes by tick, which are not read"),
         ("20131202_es_minute_quote_201312.csv", "holds quotes of 2013-12-02, but no trades: name its trade zip"),
@@ -257,6 +260,9 @@ def test_what_the_command_says_must_fit_the_zips(tmp_path: Path) -> None:
         import_files(lake, [path], symbol="ES", interval="1d-utc")
     with pytest.raises(BadInput, match="--stamps end, but zipped minutes are stamped at their start"):
         import_files(lake, [path], symbol="ES", stamps="end")
+    for zone in ("Mars", "localtime"):
+        with pytest.raises(BadInput, match=f"--tz '{zone}': no such time zone"):
+            import_files(lake, [path], symbol="ES", tz=zone)
     with pytest.raises(BadInput, match="quotes of ESZ13, 2013-12-02, are given twice"):
         import_files(lake, [path, quotes, quotes], symbol="ES")
     gold = {"20131007_gc_tick_trade_201312.csv": ["1000,1313.8,1,usa,,0"]}

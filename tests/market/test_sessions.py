@@ -114,6 +114,20 @@ def test_sessions_are_ordered_disjoint_and_quiet() -> None:
     assert {one.date.year for one in sessions("GC", date(2009, 12, 1), date(2010, 2, 1))} == {2009, 2010}
 
 
+@pytest.mark.parametrize("day", [date(1, 1, 1), date(1989, 12, 31), date(2101, 1, 1), date(9999, 12, 31)])
+def test_years_without_a_calendar(day: date) -> None:
+    for first, last in ((min(day, date(2026, 1, 2)), max(day, date(2026, 1, 2))), (day, day)):
+        with pytest.raises(BadInput, match=rf"{day} is no date of the calendars: use 1990-01-01 to 2100-12-31"):
+            sessions("ES", first, last)
+    with pytest.raises(BadInput, match="is no date of the calendars"):
+        session("ES", day)
+
+
+def test_the_first_and_the_last_year_have_sessions() -> None:
+    assert sessions("ES", date(1990, 1, 1), date(1990, 1, 8))
+    assert sessions("ES", date(2100, 12, 24), date(2100, 12, 31))
+
+
 def test_dates_in_the_wrong_order() -> None:
     with pytest.raises(BadInput, match="exchange them"):
         sessions("MES", date(2026, 2, 1), date(2026, 1, 1))

@@ -180,8 +180,27 @@ def test_ids_lead_back_to_raw_symbols(server: DatabentoServer) -> None:
 def test_a_parent_is_all_its_contracts_in_order_of_time(server: DatabentoServer) -> None:
     store = client(server).timeseries.get_range(**ROLL, symbols="MES.FUT", schema="ohlcv-1m", stype_in="parent")
     got = store.to_ndarray()
-    assert set(store.to_df()["symbol"]) == {"MESH5", "MESM5"}
+    assert set(store.to_df()["symbol"]) == {"MESH5", "MESM5", "MESH5-MESM5"}
     assert (np.diff(got["ts_event"].astype(np.int64)) >= 0).all()
+
+
+def test_a_spread_trades_at_the_distance_of_its_contracts(
+    server: DatabentoServer, roll_market: SimulatedMarket
+) -> None:
+    session = roll_market.sessions[2]
+    near, far = (roll_market.bars(name, session) for name in ("MESH25", "MESM25"))
+    at, i, j = np.intersect1d(near["ts_ns"], far["ts_ns"], return_indices=True)
+    distance = set((far["open"][j] - near["open"][i]).tolist())
+    spread = roll_market.bars("MESH25-MESM25", session)
+    assert len(at) > 10
+    assert set(spread["open"].tolist()) == set(spread["close"].tolist()) == distance
+    assert 10 < len(spread) < 200
+    rest = {"dataset": "GLBX.MDP3", "start": DAY["start"], "end": DAY["end"], "schema": "trades"}
+    got = client(server).timeseries.get_range(**rest, symbols="MES.FUT", stype_in="parent").to_ndarray()
+    mine = got[got["instrument_id"] == instrument_id("MESH25-MESM25")]
+    assert set(mine["price"].tolist()) == {distance.pop() * 250_000_000}
+    with pytest.raises(BadInput, match="MESM25-MESU25 does not trade in session"):
+        roll_market.bars("MESM25-MESU25", session)
 
 
 def test_a_file_and_a_limit(server: DatabentoServer, tmp_path: Path) -> None:

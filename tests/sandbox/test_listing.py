@@ -71,7 +71,10 @@ def test_a_definition_a_day_and_one_at_the_sunday_open(api: TimeseriesHttpAPI, r
     assert near["ts_recv"].tolist() == [sunday, *midnights]
     expires = datetime(2025, 3, 21, 13, 30, tzinfo=UTC)
     assert set(near["expiration"]) == {int(expires.timestamp()) * 10**9}
-    assert set(rows["raw_symbol"]) == {b"MESH5", b"MESM5"}
+    assert set(rows["raw_symbol"]) == {b"MESH5", b"MESM5", b"MESH5-MESM5"}
+    spread = rows[rows["raw_symbol"] == b"MESH5-MESM5"]
+    assert set(spread["instrument_class"]) == {b"S"}
+    assert set(spread["expiration"]) == set(near["expiration"])
 
 
 def test_status_tells_open_and_close(api: TimeseriesHttpAPI, roll_market: SimulatedMarket) -> None:

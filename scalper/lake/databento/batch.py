@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from datetime import date, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from scalper import clock
@@ -25,6 +26,9 @@ from scalper.market import sessions
 SPLIT = "week"
 LONGEST_S = 6 * 3600.0
 """Seconds to wait for a job; it goes on without us, and the next run takes it up."""
+
+NAP_S = 0.5
+"""How soon a wait notices that the download is being stopped."""
 
 SKEW_NS = 120 * clock.NS
 """How far the vendor's clock may be behind ours when a job is looked for by its time."""
@@ -50,14 +54,16 @@ def is_paid(lake: Lake, source: str, piece: Piece) -> bool:
     return lake.storage.exists(name) and load(lake, name)["id"] is not None
 
 
-def fetch_job(lake: Lake, source: str, piece: Piece, quote: Quote, vendor: Vendor) -> tuple[str, list[dict[str, Any]]]:
+def fetch_job(
+    lake: Lake, source: str, piece: Piece, quote: Quote, vendor: Vendor, stop: Event
+) -> tuple[str, list[dict[str, Any]]]:
     """Submit or find the call's job, wait for it, fetch its files into the raw folder: its id and their lines.
 
     Raises VendorError for a job that expired or whose files are not what they should be, VendorBusy if it takes too
-    long.
+    long or `stop` is set meanwhile.
     """
     job = _submitted(lake, source, piece, quote, vendor)
-    _wait(lake, source, piece, job, vendor)
+    _wait(lake, source, piece, job, vendor, stop)
     lines = [_take(lake, source, piece, job, file, vendor) for file in vendor.job_files(job)]
     if not any(line["name"].endswith(".dbn.zst") for line in lines):
         raise VendorError(f"batch job {job} of {piece.symbol} lists no DBN file; see it in the vendor's portal")
@@ -80,14 +86,14 @@ def _submitted(lake: Lake, source: str, piece: Piece, quote: Quote, vendor: Vend
     if record["id"] is not None:
         return str(record["id"])
     vendor.purse.reserve(quote.usd, f"{piece.symbol} {piece.schema}")
-    asked = bought = False
+    bought = False
     try:
         lake.storage.write(name, as_json(record))  # before the vendor hears of it
         for attempt in range(1, ATTEMPTS + 1):
             found = _find(vendor, piece, record["since_ns"] - SKEW_NS) if known else None
             try:
                 if found is None:
-                    asked = True
+                    bought = True  # until we hear that it was not
                     found = str(vendor.submit(**piece.query, split_duration=SPLIT)["id"])
             except VendorBusy:
                 known = True  # it may have been taken all the same
@@ -96,10 +102,10 @@ def _submitted(lake: Lake, source: str, piece: Piece, quote: Quote, vendor: Vend
                 clock.sleep(backoff(attempt))
                 continue
             except VendorError:
+                bought = False
                 if not known:
                     lake.storage.delete(name)  # refused: there is no job
                 raise
-            bought = asked
             lake.storage.write(name, as_json(record | {"id": found}))
             return found
     finally:
@@ -118,8 +124,9 @@ def _find(vendor: Vendor, piece: Piece, since_ns: int) -> str | None:
     return None
 
 
-def _wait(lake: Lake, source: str, piece: Piece, job: str, vendor: Vendor) -> None:
-    """Return when the job is done. Raises VendorError if it expired, VendorBusy if it takes too long."""
+def _wait(lake: Lake, source: str, piece: Piece, job: str, vendor: Vendor, stop: Event) -> None:
+    """Return when the job is done. Raises VendorError if it expired, VendorBusy if it takes too long or `stop` is set:
+    the job goes on without us."""
     waited, attempt = 0.0, 0
     while (state := str(vendor.job(job)["state"])) != "done":
         if state == "expired":
@@ -127,12 +134,13 @@ def _wait(lake: Lake, source: str, piece: Piece, job: str, vendor: Vendor) -> No
             raise VendorError(
                 f"batch job {job} of {piece.symbol} expired before it was fetched; run it again to submit anew"
             )
-        if waited > LONGEST_S:
+        if waited > LONGEST_S or stop.is_set():
             raise VendorBusy(f"batch job {job} of {piece.symbol} is {state} after {waited:.0f} s; run it again later")
         attempt += 1
-        seconds = backoff(attempt)
-        clock.sleep(seconds)
-        waited += seconds
+        until = waited + backoff(attempt)
+        while waited < until and not stop.is_set():
+            clock.sleep(NAP_S)
+            waited += NAP_S
 
 
 def _take(lake: Lake, source: str, piece: Piece, job: str, file: dict[str, Any], vendor: Vendor) -> dict[str, Any]:

@@ -36,8 +36,7 @@ def ask_conditions(lake: Lake, source: str, dataset: str, vendor: Vendor, sessio
     days = [day for one in (sessions[0], sessions[-1]) for day in utc_days(one)]
     told = vendor.condition(dataset, min(days), max(days))
     known = conditions(lake, source, dataset) | {
-        date.fromisoformat(str(one["date"])): Condition(str(one["condition"]), _day(one.get("last_modified_date")))
-        for one in told
+        one["date"]: Condition(one["condition"], one.get("last_modified_date")) for one in told
     }
     text = {day.isoformat(): {"condition": c.condition, "modified": c.modified} for day, c in sorted(known.items())}
     lake.storage.write(_name(source, dataset), as_json(text))
@@ -65,6 +64,11 @@ def worst(known: Conditions, one: Session) -> tuple[str, date]:
     """The worst condition among a session's days, and the first day that has it; `available` where nothing was told."""
     found = [(known[day].condition if day in known else "available", day) for day in utc_days(one)]
     return max(found, key=lambda pair: (_rank(pair[0]), -pair[1].toordinal()))
+
+
+def is_pending(known: Conditions, one: Session) -> bool:
+    """Whether any of a session's days is still to come, whatever the others are: an answer now would be a part."""
+    return any(known[day].condition == "pending" for day in utc_days(one) if day in known)
 
 
 def degraded_sessions(lake: Lake, source: str, dataset: str, sessions: Iterable[Session]) -> dict[date, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -180,11 +181,16 @@ def keep_status(lake: Lake, source: str, symbol: str, told: pl.DataFrame, sessio
     """Put the changes of status into their sessions; those in the lake already are not doubled."""
     for one in sessions:
         mine = told.filter((pl.col("ts_ns") >= one.open_ns) & (pl.col("ts_ns") < one.close_ns))
-        keys = {"source": source, "symbol": symbol, "date": one.date.isoformat()}
+        keys = status_keys(source, symbol, one.date)
         parts = [lake.read("status", keys)] if lake.exists("status", keys) else []
         merged = pl.concat([*parts, mine]).unique(maintain_order=True).sort("ts_ns", "contract")
         if merged.height and not (parts and parts[0].equals(merged)):
             lake.write("status", keys, merged)
+
+
+def status_keys(source: str, symbol: str, day: date) -> Keys:
+    """The keys of a session's changes of status."""
+    return {"source": source, "symbol": symbol, "date": day.isoformat()}
 
 
 def _row(record: npt.NDArray[Any], symbol: str) -> tuple[dict[str, Any] | None, str]:

@@ -26,8 +26,8 @@ from scalper.lake.databento.request import DownloadRequest, contracts_of, raw_sy
 from scalper.lake.databento.vendor import Vendor
 from scalper.lake.files.dbn import header, names_of
 from scalper.lake.files.importing import ImportReport
+from scalper.lake.files.readers import classify
 from scalper.lake.store import Lake
-from scalper.market import parse_contract
 
 Progress = Callable[[int, int], None]
 
@@ -151,18 +151,18 @@ def _fetch(
     land: Callable[[Raw], None],
     progress: Progress | None,
 ) -> list[Raw]:
-    """Ask side by side, and land in this thread what has come. The first error ends it, once the calls that are under
-    way (and paid for) have come to their end."""
+    """Ask side by side, and land in this thread what has come. The first error ends it, once the streams that are under
+    way (and paid for) have come to their end; batch jobs are taken up by the next run."""
     found: list[Raw] = []
-    failed = Event()
+    stop = Event()
 
     def ask(one: Call) -> Raw | None:
-        if failed.is_set():
+        if stop.is_set():
             return None
         try:
-            return fetch_piece(lake, request.source, one.piece, one.quote, vendor, plan.known, one.mode)
+            return fetch_piece(lake, request.source, one.piece, one.quote, vendor, plan.known, one.mode, stop)
         except (ScalperError, OSError):
-            failed.set()
+            stop.set()
             raise
 
     with ThreadPoolExecutor(request.parallel) as pool:
@@ -177,6 +177,7 @@ def _fetch(
                 if progress is not None:
                     progress(len(found), len(calls))
         finally:
+            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
     return sorted(found, key=lambda raw: raw.name)
 
@@ -203,8 +204,8 @@ def _tell_status(lake: Lake, request: DownloadRequest) -> None:
         for name in raw.files:
             with lake.storage.local(name) as path:
                 names = known_names(raw.document) or names_of(path, header(path))
-                who = {number: parse_contract(text, start) for number, start, _, text in names}
-                told = open_status(path, contracts=who)
+                who = {number: classify(text, request.symbol, at, any_product=True)[0] for number, at, _, text in names}
+                told = open_status(path, contracts={number: name for number, name in who.items() if name})
             keep_status(lake, request.source, request.symbol, told, held)
 
 

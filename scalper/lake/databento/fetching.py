@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from threading import Event
 from typing import Any, Literal
 
 from scalper import clock
@@ -28,23 +29,29 @@ def fetch_piece(
     vendor: Vendor,
     known: Conditions,
     mode: Literal["stream", "batch"],
+    stop: Event,
 ) -> Raw:
-    """Bring a call's files into the raw folder and write its manifest, last.
+    """Bring a call's files into the raw folder and write its manifest, last; once `stop` is set no job is waited for.
 
     Raises VendorError, VendorBusy; the raw folder then holds nothing that counts.
     """
     about: dict[str, Any] = {"mode": mode, "cost_usd": quote.usd, "billable_bytes": quote.bytes}
     if mode == "batch":
-        job, lines = fetch_job(lake, source, piece, quote, vendor)
-        answer, about["job"] = Fetched(200, [], 1), job
-        _count_job(lake, lines, quote, job)
+        job, lines = fetch_job(lake, source, piece, quote, vendor, stop)
+        try:
+            answer, about["job"] = Fetched(200, [], 1, _count_job(lake, lines, piece, quote, vendor)), job
+        except BadInput as error:
+            raise VendorError(
+                f"batch job {job} of {piece.symbol}: {error}; "
+                "ask the vendor, or delete the job's record and folder below raw/ to have it made again"
+            ) from None
     else:
         part = scratch(lake, source, piece)
-        answer = vendor.fetch(part, quote, lambda path: _verify(path, quote), **piece.query)
+        answer = vendor.fetch(part, quote, lambda path: _verify(path, piece, quote, vendor), **piece.query)
         lines = [keep_file(lake, part, f"{folder_of(source, piece)}/{piece.name}.dbn.zst")]
-    about |= {"records": quote.records, "status": answer.status, "attempts": answer.attempts}
+    about |= {"records": answer.records, "status": answer.status, "attempts": answer.attempts}
     about |= _told(lake, lines)
-    about["warnings"] = answer.warnings + ([] if quote.records else ["no records in this range"])
+    about["warnings"] = answer.warnings + ([] if answer.records else ["no records in this range"])
     about["names"] = _names(piece, about.pop("mappings"), vendor) if piece.stype == "continuous" else None
     about["condition"] = {
         day.isoformat(): known[day].condition for one in piece.sessions for day in utc_days(one) if day in known
@@ -58,25 +65,28 @@ def fetch_piece(
     return raw
 
 
-def _verify(path: Path, quote: Quote) -> None:
-    """Raise BadInput unless the file is whole and has as many records as the vendor counts."""
+def _verify(path: Path, piece: Piece, quote: Quote, vendor: Vendor) -> int:
+    """The file's records. Raises BadInput unless it is whole and has as many as the vendor counts."""
     found = count_records(path)
-    if found != quote.records:
-        raise BadInput(f"the answer holds {found} records, the vendor counts {quote.records}")
+    _must_count(found, piece, quote, vendor)
+    return found
 
 
-def _count_job(lake: Lake, lines: list[dict[str, Any]], quote: Quote, job: str) -> None:
-    """Raise VendorError unless a job's files together have as many records as the vendor counts."""
+def _count_job(lake: Lake, lines: list[dict[str, Any]], piece: Piece, quote: Quote, vendor: Vendor) -> int:
+    """The records of a job's files. Raises BadInput unless they are as many as the vendor counts."""
     found = 0
     for line in lines:
         if line["name"].endswith(".dbn.zst"):
             with lake.storage.local(line["name"]) as path:
                 found += count_records(path)
-    if found != quote.records:
-        raise VendorError(
-            f"batch job {job}: its files hold {found} records, the vendor counts {quote.records}; "
-            "ask the vendor, or delete the job's record and folder below raw/ to have it made again"
-        )
+    _must_count(found, piece, quote, vendor)
+    return found
+
+
+def _must_count(found: int, piece: Piece, quote: Quote, vendor: Vendor) -> None:
+    """Raise BadInput unless the vendor counts so many records: as it was quoted, or now, if its data has changed."""
+    if found != quote.records and found != (now := vendor.count(**piece.query)):
+        raise BadInput(f"the answer holds {found} records, the vendor counts {now}")
 
 
 def _told(lake: Lake, lines: list[dict[str, Any]]) -> dict[str, Any]:

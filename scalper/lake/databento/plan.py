@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
+import polars as pl
+
 from scalper.clock import NS
-from scalper.errors import BadInput
+from scalper.errors import BadInput, VendorError
 from scalper.lake.databento.batch import is_paid, under_way
-from scalper.lake.databento.condition import Conditions, ask_conditions, worst
-from scalper.lake.databento.definitions import definition_keys
+from scalper.lake.databento.condition import Conditions, ask_conditions, is_pending
+from scalper.lake.databento.definitions import definition_keys, status_keys
 from scalper.lake.databento.raw import Raw, raw_folder, raws
 from scalper.lake.databento.request import (
     DAY_NS,
@@ -127,9 +129,10 @@ def lacking(lake: Lake, request: DownloadRequest) -> Lacking:
     jobs = under_way(lake, request)
     coming = {one.date for piece in jobs for one in piece.sessions}
     rest = _uncovered(lake, request, request.schema)
+    status = _uncovered(lake, request, "status") if request.status else []
     return Lacking(
         sessions=[one for one in rest if one.date not in coming and not _in_lake(lake, request, one)],
-        status=_uncovered(lake, request, "status") if request.status else [],
+        status=[one for one in status if not _has_status(lake, request, one)],
         contracts=_undefined(lake, request) if request.definitions else {},
         jobs=jobs,
     )
@@ -147,7 +150,7 @@ def make_plan(lake: Lake, request: DownloadRequest, missing: Lacking, vendor: Ve
         )
 
     def there(one: Session) -> bool:
-        return one.close_ns <= end_ns and worst(known, one)[0] != "pending"
+        return one.close_ns <= end_ns and not is_pending(known, one)
 
     def calls(lot: Sequence[Session], schema: str) -> list[Piece]:
         chosen = {one.date for one in lot if there(one)}
@@ -193,13 +196,24 @@ def _in_lake(lake: Lake, request: DownloadRequest, one: Session) -> bool:
     keys = bar_keys(request.source, request.symbol, request.interval, one.date)
     if not lake.exists("bars", keys):
         return False
-    frame, symbol = lake.read("bars", keys), symbol_of(request, one.date)[0]
+    frame = lake.read("bars", keys)
     needed = "trades" if request.schema == "trades" else "spread"
     if request.schema in TICKS and frame[needed].null_count() == len(frame):
         return False
     if request.letter is not None:
         return FRONT_KEYS[request.letter] in lake.metadata("bars", keys)
-    return symbol.endswith(".FUT") or symbol in {raw_symbol(name) for name in frame["contract"].unique()}
+    return _tells_of(frame, symbol_of(request, one.date)[0])
+
+
+def _has_status(lake: Lake, request: DownloadRequest, one: Session) -> bool:
+    """Whether the lake has the session's changes of status, their raw file being gone."""
+    keys = status_keys(request.source, request.symbol, one.date)
+    return lake.exists("status", keys) and _tells_of(lake.read("status", keys), symbol_of(request, one.date)[0])
+
+
+def _tells_of(frame: pl.DataFrame, symbol: str) -> bool:
+    """Whether a session's rows are of the vendor's symbol; whose a continuous or parent one was, rows do not tell."""
+    return "." in symbol or symbol in {raw_symbol(name) for name in frame["contract"].unique()}
 
 
 def _undefined(lake: Lake, request: DownloadRequest) -> dict[str, Session]:
@@ -222,9 +236,12 @@ def _day_of(one: Session, end_ns: int) -> tuple[int, int]:
 def _available(vendor: Vendor, request: DownloadRequest) -> tuple[int, int]:
     """UTC nanoseconds [start, end) that the vendor has of the schema."""
     told = vendor.dataset_range(request.dataset)
-    span: Any = told.get("schema", {}).get(request.schema, told)
-    return _ns(span["start"]), _ns(span["end"])
+    span = told.get("schema", {}).get(request.schema, {})
+    return _ns(span.get("start", told["start"])), _ns(span.get("end", told["end"]))
 
 
 def _ns(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp()) * NS
+    try:
+        return int(datetime.fromisoformat(text).timestamp()) * NS
+    except ValueError:
+        raise VendorError(f"Databento's get_dataset_range names {text!r}, no stamp; check DATABENTO_GATEWAY") from None

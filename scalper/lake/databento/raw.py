@@ -25,7 +25,7 @@ from scalper.market import Session
 
 READ_ONLY = 0o444
 DOWNLOADING = "download.lock"
-"""The scratch file that `alone` locks. It is never removed: a lock on another file of that name would be another lock."""
+"""The scratch file that `alone` locks; it is never removed, for a lock on another file of that name excludes nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def scratch(lake: Lake, source: str, piece: Piece) -> Path:
 @contextmanager
 def alone(lake: Lake) -> Generator[None]:
     """Be the only download into this lake on this machine: two would pay twice. Raises Refused if there is another."""
-    with (lake.storage.scratch() / DOWNLOADING).open("w") as file:
+    with (lake.storage.scratch() / DOWNLOADING).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from scalper import clock
 from scalper.errors import BadInput, VendorBusy, VendorError
@@ -39,11 +39,53 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A stream that came whole: its status (206: some symbols were not found), warnings, and how often it was asked."""
+    """An answer that came whole: its status (206: some symbols were not found), warnings, how often it was asked, and
+    its records."""
 
     status: int
     warnings: list[str]
     attempts: int
+    records: int
+
+
+class DatasetRange(TypedDict):
+    """What the vendor has: ISO stamps, `start` included and `end` not, and under `schema` those of each schema."""
+
+    start: str
+    end: str
+    schema: NotRequired[dict[str, dict[str, str]]]
+
+
+class DayCondition(TypedDict):
+    """What the vendor says of a UTC day."""
+
+    date: date
+    condition: str
+    last_modified_date: NotRequired[date | None]
+
+
+class Resolved(TypedDict):
+    """Symbol to intervals with d0, d1 (not included) and s."""
+
+    result: dict[str, list[dict[str, str]]]
+
+
+class Job(TypedDict):
+    """A batch job in a list."""
+
+    id: str
+
+
+def _shaped[T](call: str, kind: type[T], answer: object) -> T:
+    """An answer in the form that it should have. Raises VendorError: whoever answers is not the vendor."""
+    try:
+        return TypeAdapter(kind).validate_python(answer)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the answer"
+        raise VendorError(
+            f"Databento's {call} was answered in another form ({where}: {first['msg']}); check DATABENTO_GATEWAY"
+        ) from None
 
 
 class Vendor:
@@ -82,35 +124,42 @@ class Vendor:
     def quote(self, **request: Any) -> Quote:
         """Cost, size and record count of a request; asking is free."""
         of = self._client.metadata
-        usd = float(self._call(lambda: of.get_cost(**request), self._metadata))
-        size = int(self._call(lambda: of.get_billable_size(**request), self._metadata))
-        return Quote(usd, size, int(self._call(lambda: of.get_record_count(**request), self._metadata)))
+        usd = _shaped("get_cost", float, self._call(lambda: of.get_cost(**request), self._metadata))
+        size = _shaped("get_billable_size", int, self._call(lambda: of.get_billable_size(**request), self._metadata))
+        return Quote(usd, size, self.count(**request))
 
-    def dataset_range(self, dataset: str) -> dict[str, Any]:
-        """metadata.get_dataset_range: `start` and `end`, and under `schema` those of each."""
-        return self._call(lambda: self._client.metadata.get_dataset_range(dataset), self._metadata)
+    def count(self, **request: Any) -> int:
+        """Record count of a request; asking is free."""
+        found = self._call(lambda: self._client.metadata.get_record_count(**request), self._metadata)
+        return _shaped("get_record_count", int, found)
 
-    def condition(self, dataset: str, start: date, end: date) -> list[dict[str, str | None]]:
-        """metadata.get_dataset_condition: date, condition and last_modified_date of each UTC day of start..end."""
-        return self._call(
-            lambda: self._client.metadata.get_dataset_condition(dataset, start_date=start, end_date=end), self._metadata
-        )
+    def dataset_range(self, dataset: str) -> DatasetRange:
+        """metadata.get_dataset_range."""
+        found = self._call(lambda: self._client.metadata.get_dataset_range(dataset), self._metadata)
+        return _shaped("get_dataset_range", DatasetRange, found)
+
+    def condition(self, dataset: str, start: date, end: date) -> list[DayCondition]:
+        """metadata.get_dataset_condition of each UTC day of start..end."""
+        of = self._client.metadata
+        found = self._call(lambda: of.get_dataset_condition(dataset, start_date=start, end_date=end), self._metadata)
+        return _shaped("get_dataset_condition", list[DayCondition], found)
 
     def resolve(self, **request: Any) -> dict[str, list[dict[str, str]]]:
         """symbology.resolve: symbol to intervals with d0, d1 (not included) and s."""
-        return self._call(lambda: self._client.symbology.resolve(**request), self._symbology)["result"]
+        found = self._call(lambda: self._client.symbology.resolve(**request), self._symbology)
+        return _shaped("symbology.resolve", Resolved, found)["result"]
 
-    def fetch(self, path: Path, quote: Quote, check: Callable[[Path], None], **request: Any) -> Fetched:
-        """Stream the answer into `path`, and again until `check` accepts the file (it raises BadInput).
+    def fetch(self, path: Path, quote: Quote, check: Callable[[Path], int], **request: Any) -> Fetched:
+        """Stream the answer into `path`, and again until `check` accepts the file (it raises BadInput) and counts it.
 
         Every stream that began is billed: VendorError before one that would pass the cap.
         """
         from scalper.lake.databento.wire import Answer, Cut
 
-        tries = 0
+        tries = records = 0
 
         def stream() -> Answer:
-            nonlocal tries
+            nonlocal tries, records
             tries += 1
             path.unlink(missing_ok=True)
             billed = False
@@ -123,11 +172,11 @@ class Vendor:
                 raise
             finally:
                 self.purse.settle(quote.usd, billed=billed)
-            check(path)
+            records = check(path)
             return answer
 
         answer = self._call(stream, self._timeseries)
-        return Fetched(answer.status, answer.warnings, tries)
+        return Fetched(answer.status, answer.warnings, tries, records)
 
     def submit(self, **request: Any) -> dict[str, Any]:
         """batch.submit_job, asked once: whoever does not hear the answer looks among the jobs before asking again.
@@ -140,7 +189,7 @@ class Vendor:
         """The ids of the jobs submitted since then that have not expired."""
         since = clock.from_ns(since_ns)
         found = self._call(lambda: self._client.batch.list_jobs(states=None, since=since), self._jobs)
-        return [str(one["id"]) for one in found]
+        return [one["id"] for one in _shaped("list_jobs", list[Job], found)]
 
     def job(self, job_id: str) -> dict[str, Any]:
         """batch.get_job_details."""

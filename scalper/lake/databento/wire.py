@@ -7,11 +7,11 @@ calls run side by side here, so the client's three ways to ask are replaced by o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import databento
 import requests
@@ -21,6 +21,7 @@ from databento.historical.api.metadata import MetadataHttpAPI
 from databento.historical.api.symbology import SymbologyHttpAPI
 from databento.historical.api.timeseries import TimeseriesHttpAPI
 from requests.auth import HTTPBasicAuth
+from urllib3.util import Url, parse_url
 
 from scalper.errors import BadInput, VendorError
 
@@ -29,7 +30,9 @@ TIMEOUT_S = (20, 100)
 """Seconds to connect, and between two pieces of an answer."""
 
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_PLAIN = re.compile(r"[!-~]+")
+"""Printable ASCII without a space."""
 
 
 class Cut(Exception):
@@ -52,7 +55,7 @@ class Wire(BentoHttpAPI):
     def _get(
         self, url: str, params: Iterable[tuple[str, str | None]] | None = None, basic_auth: bool = False
     ) -> requests.Response:
-        with requests.get(url, params=params, headers=self._headers, auth=self._user(), timeout=TIMEOUT_S) as response:
+        with self._send("GET", url, params=params) as response:
             return self._checked(response)
 
     def _post(
@@ -62,20 +65,28 @@ class Wire(BentoHttpAPI):
         params: Iterable[tuple[str, str | None]] | None = None,
         basic_auth: bool = False,
     ) -> requests.Response:
-        with requests.post(url, data=data, headers=self._headers, auth=self._user(), timeout=TIMEOUT_S) as response:
+        with self._send("POST", url, data=data) as response:
             return self._checked(response)
 
     def _stream(
         self, url: str, data: dict[str, object | None], basic_auth: bool, path: Any = None
     ) -> Any:  # an Answer: the client's store would be opened only to be closed again
-        headers, user = self._headers, self._user()
-        with requests.post(url, data=data, headers=headers, auth=user, timeout=TIMEOUT_S, stream=True) as response:
+        with self._send("POST", url, data=data, stream=True) as response:
             check_http_error(response)
             _write(response, Path(path), "wb")
             return Answer(response.status_code, warnings_of(response))
 
-    def _user(self) -> HTTPBasicAuth:
-        return HTTPBasicAuth(username=self._key, password="")
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str | bytes] | None = None, **how: Any
+    ) -> requests.Response:
+        """Ask with the key, in a session of its own (calls run side by side). Whatever is on this machine is asked
+        directly: a proxy of the environment would read the key. A redirect to another host goes without it."""
+        user = HTTPBasicAuth(username=self._key, password="")
+        with requests.Session() as session:
+            session.trust_env = parse_url(url).scheme == "https"
+            return session.request(
+                method, url, headers={**self._headers, **(headers or {})}, auth=user, timeout=TIMEOUT_S, **how
+            )
 
     def _checked(self, response: requests.Response) -> requests.Response:
         self.said.extend(warnings_of(response))
@@ -99,17 +110,16 @@ class _Batch(Wire, BatchHttpAPI):
     def take(self, url: str, path: Path, size: int) -> None:
         """Fetch a job's file into `path`, from where an earlier attempt broke off. Raises VendorError for a URL that
         is not the vendor's, before the key is shown to it."""
-        here, there = urlsplit(self._gateway), urlsplit(url)
-        vendors = there.scheme == "https" and (there.hostname or "").endswith(".databento.com")
-        if there[:2] != here[:2] and not vendors:
-            raise VendorError(f"file {path.name} would come from {there.netloc}, which is not Databento: not fetched")
+        here, there = _place(self._gateway), _place(url)
+        vendors = there is not None and there.scheme == "https" and (there.host or "").endswith(".databento.com")
+        if there is None or (there[:4] != (here or ())[:4] and not vendors):
+            where = there.netloc if there else repr(url)
+            raise VendorError(f"file {path.name} would come from {where}, which is not Databento: not fetched")
         have = path.stat().st_size if path.is_file() else 0
         if have == size:
             return
         span = {"Range": f"bytes={have}-{size - 1}"} if 0 < have < size else {}
-        with requests.get(
-            url, headers=self._headers | span, auth=self._user(), timeout=TIMEOUT_S, stream=True
-        ) as response:
+        with self._send("GET", url, span, stream=True) as response:
             check_http_error(response)
             _write(response, path, "ab" if response.status_code == 206 and span else "wb")
 
@@ -129,14 +139,26 @@ def connect(key: str, gateway: str | None) -> Client:
     """A client of `gateway`, verbatim (the client itself would force https on a server of this machine), or of the
     vendor's own address. Raises BadInput for one to which the key would go in the clear."""
     address = (gateway or databento.Historical(key).gateway).rstrip("/")
-    where = urlsplit(address)
-    if where.scheme != "https" and (where.scheme != "http" or where.hostname not in LOOPBACK):
+    where = _place(address)
+    if where is None or (where.scheme != "https" and (where.scheme != "http" or where.host not in LOOPBACK)):
         raise BadInput(f"gateway {address!r}: use https://, or http:// on this machine; the key goes there")
     said: list[str] = []
     parts = (_Timeseries(key, address), _Metadata(key, address), _Symbology(key, address), _Batch(key, address))
     for part in parts:
         part.said = said
     return Client(*parts, said)
+
+
+def _place(url: str) -> Url | None:
+    """Where a URL leads (scheme, user, host and port first), by the parser that opens the connection; None for one
+    that two parsers may read as two hosts."""
+    if not _PLAIN.fullmatch(url) or "\\" in url or "@" in url:
+        return None
+    try:
+        found = parse_url(url)
+    except ValueError:
+        return None
+    return found if found.host else None
 
 
 def warnings_of(response: requests.Response) -> list[str]:

@@ -46,7 +46,8 @@ class RowChecks:
 
     def check(self, frame: pl.DataFrame, codes: Codes) -> None:
         """Raise BadInput naming the file's first wrong row: empty or infinite price, off the tick grid, high or low
-        that do not enclose the bar, negative volume, stamps unsorted, repeated or off the interval.
+        that do not enclose the bar, negative volume, stamps unsorted, repeated or off the interval, order flow that
+        cannot be.
 
         `codes` numbers the rows' contracts, from 0.
         """
@@ -59,11 +60,12 @@ class RowChecks:
         stamps, volume, length = frame["ts_ns"].to_numpy(), whole(frame["volume"]), LENGTHS[self.interval]
         prices = (opens, highs, lows, closes)
         at: int = first_fault(stamps, codes, prices, volume, under / over, length, self._last, self._least)
-        negative = _negative(frame)
-        if at >= 0 or negative >= 0:
-            first = min(one for one in (at, negative) if one >= 0)
-            before = int(self._last[codes[first]]) if first == at else NEVER
-            raise BadInput(f"{self.path}: row {frame['row'][first]}: {self._explained(frame, first, before)}")
+        odd, why = _odd_flow(frame)
+        if at >= 0 or odd >= 0:
+            first = min(one for one in (at, odd) if one >= 0)
+            if first == at:
+                why = self._explained(frame, at, int(self._last[codes[at]]))
+            raise BadInput(f"{self.path}: row {frame['row'][first]}: {why}")
         self._rows += len(frame)
 
     def finish(self) -> None:
@@ -85,7 +87,6 @@ class RowChecks:
         over, under = self.tick.as_integer_ratio()
         ts, volume, length = row["ts_ns"], row["volume"], LENGTHS[self.interval]
         prices, stamp = ", ".join(f"{name} {row[name]}" for name in PRICES), _stamp(ts)
-        less = [row[name] for name in COUNTS if row.get(name) is not None and row[name] < 0]
         if len(known) < len(values):
             return f"a price is empty or no number ({prices}); mend or remove the row"
         if not all(0 < value < MOST_POINTS for value in known):
@@ -99,8 +100,8 @@ class RowChecks:
         if any(abs(value * under / over - round(value * under / over)) > GRID_SLACK for value in known):
             remedy = "mend the row, or import under the symbol it belongs to"
             return f"a price is off the grid of {self.tick} ({prices}); {remedy}"
-        if volume < 0 or less:
-            return f"a volume or count is negative ({volume if volume < 0 else less[0]}); mend or remove the row"
+        if volume < 0:
+            return f"a volume or count is negative ({volume}); mend or remove the row"
         if ts == before:
             return f"stamp {stamp} is there twice for its contract; remove one of the rows"
         if ts < before:
@@ -121,11 +122,29 @@ def whole(column: pl.Series) -> Int64s:
     return column.fill_null(NEVER).to_numpy()
 
 
-def _negative(frame: pl.DataFrame) -> int:
-    """The first row with a count below zero, -1 if there is none."""
-    present = [name for name in COUNTS if name in frame.columns]
-    found = [int(wrong.arg_max() or 0) for name in present if (wrong := frame[name] < 0).any()]
-    return min(found, default=-1)
+def _odd_flow(frame: pl.DataFrame) -> tuple[int, str]:
+    """The first row whose order flow cannot be, and what is wrong with it; -1 if there is none.
+
+    That the sides are at most the volume is left to the quality rule `sides`: real files have rare exceptions.
+    """
+    flow = {name: frame[name].cast(kind) for name, kind in FLOW.items() if name in frame.columns}
+    odd: list[tuple[str, str, pl.Series]] = []
+    for name in flow.keys() & set(COUNTS):
+        odd.append((name, "a volume or count is negative", flow[name] < 0))
+        odd.append((name, f"{name} is beyond any market", flow[name] > MOST_CONTRACTS))
+    if flow.keys() >= {"inferred_volume", "bid_volume", "ask_volume"}:
+        sides = flow["bid_volume"] + flow["ask_volume"]
+        what = "inferred_volume is more than bid_volume and ask_volume together"
+        odd.append(("inferred_volume", what, flow["inferred_volume"] > sides))
+    if "largest" in flow:
+        odd.append(("largest", "the largest trade is larger than the volume", flow["largest"] > frame["volume"]))
+    if "spread" in flow:  # what is no number is not below anything
+        odd.append(("spread", "the spread is no number of points", ~(flow["spread"].abs() < MOST_POINTS)))
+    found = [(int(wrong.arg_true()[0]), what, name) for name, what, wrong in odd if wrong.any()]
+    if not found:
+        return -1, ""
+    at, what, name = min(found)
+    return at, f"{what} ({flow[name][at]}); mend or remove the row"
 
 
 def _stamp(ts_ns: int) -> str:

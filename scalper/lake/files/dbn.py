@@ -46,6 +46,11 @@ OLDER = {
 }
 """Records that versions before 3 laid out otherwise."""
 
+DIGITS = 10
+"""An instrument id has no more: it is an unsigned number of 32 bits."""
+FAR = np.iinfo(np.int64).max
+"""Nanoseconds; the dates of a mapping may lie further away."""
+
 ROWS = 1 << 18
 """Records read at once."""
 
@@ -118,20 +123,28 @@ def count_records(path: Path) -> int:
 
 
 def names_of(path: Path, head: Header) -> Names:
-    """Instrument ids to raw symbols, from the file's own mappings. Raises BadInput if they name no raw symbols."""
+    """Instrument ids to raw symbols, from the file's own mappings. Raises BadInput if they name no raw symbols, or what
+    is no instrument id."""
     found = [
         (key, one["start_date"], one["end_date"], str(one["symbol"]))
         for key, spans in head.mappings.items()
         for one in spans
     ]
     if head.stype_in == "instrument_id" and head.stype_out == "raw_symbol":
-        return [(int(key), start, end, symbol) for key, start, end, symbol in found]
+        return [(_number(path, key), start, end, symbol) for key, start, end, symbol in found]
     if head.stype_in not in ("raw_symbol", "parent") or any("." in key for key in head.mappings):
         raise BadInput(
             f"{path}: its mappings go from {head.stype_in} to {head.stype_out} and name no contract; "
             "ask Databento for raw symbols (stype_in raw_symbol), or use `scalper download`"
         )
-    return [(int(symbol), start, end, key) for key, start, end, symbol in found if symbol]
+    return [(_number(path, symbol), start, end, key) for key, start, end, symbol in found if symbol]
+
+
+def _number(path: Path, text: str) -> int:
+    """An instrument id. Raises BadInput."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= DIGITS):
+        raise BadInput(f"{path}: {text!r} in its mappings is no instrument id; the file is damaged, fetch it again")
+    return int(text)
 
 
 class Contracts:
@@ -146,7 +159,8 @@ class Contracts:
         self.names: list[str] = []
         rows: list[tuple[int, int, int, int]] = []
         for number, start, end, text in names:
-            since, until = (int(np.datetime64(day, "D").astype(np.int64)) * DAY_NS for day in (start, end))
+            days = (int(np.datetime64(day, "D").astype(np.int64)) for day in (start, end))
+            since, until = (max(-FAR, min(day * DAY_NS, FAR)) for day in days)
             rows.append((number, since, until, self._code(text, symbol, start)))
         self._spans = np.array(sorted(rows), np.int64).reshape(-1, 4)
 

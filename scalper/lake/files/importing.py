@@ -7,7 +7,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,6 @@ class ImportReport:
     notes: list[str]
     manifest: Path
     seconds: float
-    quarantined: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON document of `scalper import` (sessions as a number)."""
@@ -67,7 +66,6 @@ class ImportReport:
             "named_by": self.named_by,
             "notes": self.notes,
             "seconds": round(self.seconds, 3),
-            "quarantined": self.quarantined,
         }
 
 
@@ -119,6 +117,7 @@ def bring_in(
     tick = instrument(symbol).tick
     if not paths:
         raise BadInput("no files to import: name at least one")
+    written = [_written(path) for path in paths]
     first = opener(paths[0])
     interval = first[0].interval
     files = [fingerprint(path) for path in paths]
@@ -138,11 +137,16 @@ def bring_in(
                         raise BadInput(f"{one.path}: {both}; import them separately")
                     read += _read(one, intake, RowChecks(one.path, interval, tick, one.checked), shown)
                     notes += one.notes
-            intake.finish()
+            notes += intake.finish()
         found = summary(intake.tally, read, roll)
         document = request | {"id": identity, "source": source, "interval": interval, "files": files} | found
-        if intake.staged or not lake.storage.exists(manifest):  # one that adds nothing keeps the manifest it has
-            into.stage(manifest).write_bytes(as_json(document))
+        document["sessions"] = [day.isoformat() for day in sorted(intake.tally.seen)]
+        before = lake.storage.exists(manifest)
+        if intake.staged or not before:  # one that adds nothing keeps the manifest it has
+            for path, before_it in zip(paths, written, strict=True):
+                if _written(path) != before_it:
+                    raise BadInput(f"{path}: it changed while it was read; import it again when nobody writes it")
+            into.stage(manifest).write_bytes(as_json(_told(lake, manifest, document) if before else document))
             into.commit()
     return ImportReport(
         **found,
@@ -151,6 +155,17 @@ def bring_in(
         manifest=lake.storage.root / manifest,
         seconds=monotonic() - started,
     )
+
+
+def _told(lake: Lake, manifest: str, document: dict[str, Any]) -> dict[str, Any]:
+    """The manifest of files that are imported again, such as for a session that left the lake: its figures are those
+    of the import that kept the most rows, its sessions all that the files hold. Raises BadInput if it is damaged."""
+    try:
+        before: dict[str, Any] = json.loads(lake.storage.read(manifest))
+    except ValueError as error:
+        raise BadInput(f"{lake.storage.uri(manifest)}: damaged ({error}); delete it and import again") from None
+    best = max(before, document, key=lambda one: one["rows_kept"])
+    return best | {"sessions": document["sessions"]}
 
 
 def _read(source: Source, intake: Intake, checks: RowChecks, shown: Callable[[float], None] | None) -> int:
@@ -197,6 +212,11 @@ def summary(tally: Tally, read: int, roll: RollRule) -> dict[str, Any]:
         "volume": tally.volume,
         "named_by": roll if tally.named else None,
     }
+
+
+def _written(path: Path) -> tuple[int, int] | None:
+    """Size and time of a file; None if there is none, which its reader says better."""
+    return (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else None
 
 
 def fingerprint(path: Path) -> dict[str, Any]:

@@ -36,7 +36,7 @@ WAITING = 24
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the rows."""
+    """What became of the rows; `sessions` are those that rows were kept of, `seen` all that the files have bars of."""
 
     kept: int = 0
     bars: int = 0
@@ -46,6 +46,7 @@ class Tally:
     dropped: Counter[str] = field(default_factory=Counter[str])
     contracts: set[str] = field(default_factory=set[str])
     sessions: set[date] = field(default_factory=set[date])
+    seen: set[date] = field(default_factory=set[date])
 
 
 class Intake:
@@ -76,6 +77,7 @@ class Intake:
         self._files: list[Path] = []
         self._held: dict[int, list[Piece]] = {}
         self._rows = 0
+        self._aggregated: dict[date, Counter[str]] = {}
         self._staging = Lock()
         self._pool = ThreadPoolExecutor(WRITERS, "writer")
         self._writing: deque[tuple[date, Future[Merged]]] = deque()
@@ -132,10 +134,11 @@ class Intake:
         if self._rows >= FLUSH:
             self._write([day for day in self._held if day != place[-1]] or list(self._held))
 
-    def finish(self) -> None:
-        """Merge and stage what is still held. Raises BadInput on a conflict."""
+    def finish(self) -> list[str]:
+        """Merge and stage what is still held; notes on what it takes the place of. Raises BadInput on a conflict."""
         self._write(list(self._held))
         self._settle()
+        return self._thinned()
 
     def _named(self, place: int, codes: Codes) -> Codes:
         """Rows without a contract get the one that the roll rule holds in their session."""
@@ -174,6 +177,7 @@ class Intake:
             self.tally.volume += done.volume
             self.tally.contracts |= done.contracts
             self.tally.sessions |= {day} if done.kept else set()
+            self.tally.seen.add(day)
             self.staged += done.frame is not None
         for fault in sorted(faults, key=lambda one: (one.file, one.row)):
             raise self._refusal(fault)
@@ -181,7 +185,7 @@ class Intake:
     def _session(self, day: date, pieces: Sequence[Piece], names: Sequence[str]) -> Merged:
         """Merge and stage one session; runs in a writer's thread."""
         keys = bar_keys(self._keys["source"], self._keys["symbol"], self._keys["interval"], day)
-        present, metadata = self._present(keys)
+        present, metadata = self._present(day, keys)
         done = merge(present, pieces, names, LENGTHS[self._keys["interval"]])
         wanted = {**metadata, **self._fronts.get(day, {})}
         if done.frame is None and done.fault is None and wanted != metadata:
@@ -192,17 +196,34 @@ class Intake:
             write_table(target, "bars", done.frame, wanted)
         return done
 
-    def _present(self, keys: Keys) -> tuple[pl.DataFrame | None, dict[str, str]]:
+    def _present(self, day: date, keys: Keys) -> tuple[pl.DataFrame | None, dict[str, str]]:
         """The bars that the session has already, staged or in the lake, and the metadata of its file."""
         staged = self._into.staged(self._lake.name("bars", keys))
         if staged is not None:
             frame: pl.DataFrame = pl.read_parquet(staged, hive_partitioning=False, glob=False)
             return frame, _own(pl.read_parquet_metadata(staged))
         if self._lake.exists("bars", keys):
-            metadata = _own(self._lake.metadata("bars", keys))
-            if MADE_OF_KEY not in metadata:  # bars that were only aggregated from finer ones give way
-                return self._lake.read("bars", keys), metadata
+            metadata, frame = _own(self._lake.metadata("bars", keys)), self._lake.read("bars", keys)
+            if MADE_OF_KEY not in metadata:
+                return frame, metadata
+            self._aggregated[day] = Counter(frame["contract"].to_list())  # made of finer bars: they give way
         return None, {}
+
+    def _thinned(self) -> list[str]:
+        """A note if sessions now have fewer bars of a contract than the aggregated ones that gave way to them."""
+        found: list[str] = []
+        for day, before in sorted(self._aggregated.items()):
+            keys = bar_keys(self._keys["source"], self._keys["symbol"], self._keys["interval"], day)
+            frame, _ = self._present(day, keys)
+            now = Counter[str]() if frame is None else Counter(frame["contract"].to_list())
+            fewer = [name for name in before if now[name] < before[name]]
+            found += [f"{day}: {now[name]} of {name}, {before[name]} before" for name in fewer[:1]]
+        if not found:
+            return []
+        return [
+            f"bars aggregated from finer ones gave way to fewer in {len(found)} of the sessions ({found[0]}); import "
+            "the rest, or delete these sessions from the lake and have them aggregated again"
+        ]
 
     def _refusal(self, fault: Fault) -> BadInput:
         where, stamp = f"{self._files[fault.file]}: row {fault.row}: ", iso(fault.ts_ns)

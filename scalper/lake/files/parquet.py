@@ -27,6 +27,7 @@ from scalper.lake.files.readers import (
     numbered,
     utc,
 )
+from scalper.lake.files.stamps import far
 from scalper.lake.schema import FLOW, PRICES
 
 ROWS = 1 << 18
@@ -50,6 +51,7 @@ def open_parquet(path: Path, *, options: ImportOptions) -> Source:
             raise BadInput(f"{path}: holds no rows; leave the file out, or write it again with its rows")
         if interval is None:
             rows = pl.DataFrame(next(file.iter_batches(batch_size=ROWS, columns=["timestamp", "symbol"])))
+            _need_near(path, rows, 1)
             first = rows.filter(pl.col("symbol") == rows["symbol"][0])
             interval = interval_of(first.select(_stamp(first, zone).diff()).to_series(), str(path))
     return Source(path, interval, _chunks(path, file, options.symbol, zone))
@@ -76,6 +78,7 @@ def _chunk(path: Path, raw: pl.DataFrame, first: int, zone: str, contracts: _Con
     if missing.any():
         at = first + int(missing.arg_max() or 0)
         raise BadInput(f"{path}: row {at}: timestamp or symbol is empty; fill it in or remove the row")
+    _need_near(path, raw, first)
     flow = {name: pl.col(name).cast(kind) for name, kind in FLOW.items() if name in raw.columns}
     frame = raw.select(
         pl.int_range(first, first + pl.len(), dtype=pl.Int64).alias("row"),
@@ -171,6 +174,14 @@ def _check_columns(path: Path, empty: pl.DataFrame, tz: str | None) -> str:
         )
     naive = isinstance(stamp, pl.Datetime) and stamp.time_zone is None
     return need_tz(tz, f"{path}: column timestamp") if naive else "UTC"
+
+
+def _need_near(path: Path, frame: pl.DataFrame, first: int) -> None:
+    """Raise BadInput for a datetime beyond any market; `first` is the number of the first row."""
+    stamps = frame["timestamp"]
+    if isinstance(stamps.dtype, pl.Datetime) and (at := far(stamps)) is not None:
+        what = f"timestamp {stamps.to_physical()[at]} ({stamps.dtype.time_unit} since 1970) is beyond any market"
+        raise BadInput(f"{path}: row {first + at}: {what}; mend the row")
 
 
 def _stamp(frame: pl.DataFrame, zone: str) -> pl.Expr:

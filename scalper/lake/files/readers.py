@@ -126,14 +126,15 @@ def utc(stamps: pl.Expr, tz: str) -> pl.Expr:
 
 
 def need_tz(tz: str | None, where: str) -> str:
-    """The zone given, checked. Raises BadInput if it is missing or unknown."""
+    """The zone given, checked: Python and polars must both know it. Raises BadInput if it is missing or unknown."""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     if tz is None:
         raise BadInput(f"{where}: its stamps carry no zone; say which with --tz, for example --tz America/Chicago")
     try:
         ZoneInfo(tz)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        pl.Series([0]).cast(pl.Datetime).dt.replace_time_zone(tz)
+    except (ZoneInfoNotFoundError, ValueError, OSError, pl.exceptions.PolarsError):
         raise BadInput(f"--tz {tz!r}: no such time zone; use a name such as America/Chicago or UTC") from None
     return tz
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from scalper.clock import NS, iso
+from scalper.clock import NS
 from scalper.errors import BadInput
 from scalper.lake.files.checks import FIRST_NS, LAST_NS
 from scalper.lake.files.readers import DAY_NS, Stamps, day_of, interval_of, utc
@@ -133,15 +133,15 @@ class Survey:
     def __post_init__(self) -> None:
         self.breaks = Breaks(self.symbol)
 
-    def add(self, where: str, rows: pl.Series, stamps: pl.Series) -> None:
-        """Take the rows (their numbers) and stamps of a piece. Raises BadInput for a stamp beyond any market."""
+    def add(self, rows: pl.Series, stamps: pl.Series) -> None:
+        """Take the rows (their numbers) and stamps of a piece; none is `far`."""
+        if rows.is_empty():
+            return
+        self.last_row = int(rows[-1])
         known = stamps.is_not_null()
         ts, row = stamps.filter(known).to_numpy(), rows.filter(known).to_numpy()
         if len(ts) == 0:
             return
-        self.last_row = int(rows[-1])
-        for at in np.flatnonzero((ts < FIRST_NS) | (ts > LAST_NS))[:1]:
-            raise BadInput(f"{where}: row {row[at]}: stamp {iso(int(ts[at]))} is beyond any market; mend the row")
         self.breaks.add(stamps.filter(known))
         if self.spaced:
             self._spacing(ts, row)
@@ -179,6 +179,18 @@ class Survey:
         for name, row, count, divisor in zip(day[edges].tolist(), rows[edges].tolist(), counts, shared, strict=True):
             first, before, other = self.days.get(name, (row, -1, 0))
             self.days[name] = (first, before + count, gcd(other, divisor))
+
+
+def far(stamps: pl.Series) -> int | None:
+    """Where the first of datetimes lies that is beyond any market; None if there is none.
+
+    They are compared in their own unit: as nanoseconds, far years wrap into near ones.
+    """
+    kind = stamps.dtype
+    assert isinstance(kind, pl.Datetime)
+    unit = NS // {"ms": 10**3, "us": 10**6, "ns": 10**9}[kind.time_unit]
+    found = (~stamps.to_physical().is_between(FIRST_NS // unit, LAST_NS // unit - 1)).arg_true()
+    return int(found[0]) if len(found) else None
 
 
 def _gaps(symbol: str, first_ns: int, last_ns: int) -> tuple[Int64s, Int64s]:

@@ -14,7 +14,7 @@ from scalper.errors import BadInput
 from scalper.lake.files.layouts import Layout, no_stamp
 from scalper.lake.files.lines import Lines
 from scalper.lake.files.readers import CLOCK, DAILY, Chunk, ImportOptions, Source, day_of, need_tz, utc
-from scalper.lake.files.stamps import ALL, SAMPLE, Survey, zone_note
+from scalper.lake.files.stamps import ALL, SAMPLE, Survey, far, zone_note
 from scalper.lake.files.tickfeed import bars_of_ticks
 from scalper.lake.schema import COLUMNS, PRICES
 from scalper.market import INSTRUMENTS, INTERVALS, expiry, parse_contract, root_of
@@ -68,7 +68,9 @@ def _surveyed(path: Path, layout: Layout, symbol: str, zone: str) -> tuple[str, 
             if stamps is None:
                 del surveys[form]
                 continue
-            surveys[form].add(str(path), table["row"], _utc(stamps, zone))
+            if (at := far(stamps)) is not None:
+                raise BadInput(f"{path}: row {table['row'][at]}: stamp {texts[at]} is beyond any market; mend the row")
+            surveys[form].add(table["row"], _utc(stamps, zone))
             samples[form].append(stamps.gather_every(SAMPLE if surveys[form].rows > ALL else 1))
     if len(surveys) > 1:
         raise BadInput(
@@ -96,10 +98,13 @@ def _readings(path: Path, rows: pl.Series, texts: pl.Series, forms: list[str]) -
 
 
 def _parsed(texts: pl.Series, form: str) -> pl.Series:
-    """Texts as datetimes, in UTC where the form has a zone and without one elsewhere; null where it does not fit."""
-    stamps = texts.str.to_datetime(form, strict=False, time_unit="ns")
+    """Texts as datetimes, in UTC where the form has a zone and without one elsewhere; null where it does not fit.
+
+    In microseconds: in nanoseconds the year 2608 would wrap into 2024.
+    """
+    stamps = texts.str.to_datetime(form, strict=False, time_unit="us")
     if stamps.null_count() and "%S" in form and "%.f" not in form:  # the first row was at a full second, others are not
-        stamps = texts.str.to_datetime(form.replace("%S", "%S%.f"), strict=False, time_unit="ns")
+        stamps = texts.str.to_datetime(form.replace("%S", "%S%.f"), strict=False, time_unit="us")
     return stamps
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from scalper.errors import BadInput
+from scalper.lake.files.checks import MOST_CONTRACTS
 from scalper.lake.files.readers import OUTSIDE, UNTRADED, Chunk, day_of
 from scalper.market import INTERVALS, Session, instrument, sessions
 from scalper.market.bars import GRID_SLACK
@@ -63,9 +64,13 @@ class TickFeed:
         self._dropped: Counter[str] = Counter()
 
     def add(self, contract: str | None, ticks: Ticks) -> None:
-        """Take the next ticks of a contract. Raises BadInput naming the row of one that goes back in time."""
+        """Take the next ticks of a contract. Raises BadInput naming the row of one that goes back in time, or of one so
+        large that a bar's sum could overflow."""
         if len(ticks.ts_ns) == 0:
             return
+        for at in np.flatnonzero(ticks.size > MOST_CONTRACTS)[:1].tolist():
+            what = f"its size is beyond any market ({ticks.size[at]}); mend or remove the row"
+            raise BadInput(f"{self._where}: row {ticks.rows[at]}: {what}")
         if wrong := backwards(ticks.ts_ns, ticks.rows, self._last.get(contract, 0)):
             raise BadInput(f"{self._where}: {wrong}")
         self._last[contract] = int(ticks.ts_ns[-1])

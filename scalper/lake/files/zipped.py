@@ -19,13 +19,15 @@ from typing import IO
 import polars as pl
 
 from scalper.errors import BadInput
+from scalper.lake.files.checks import FIRST_NS, LAST_NS
 from scalper.lake.files.layouts import Layout
 from scalper.lake.files.lines import Lines
-from scalper.lake.files.readers import DAILY, UNTRADED, Chunk, ImportOptions, Source
+from scalper.lake.files.readers import DAILY, UNTRADED, Chunk, ImportOptions, Source, day_of, need_tz
 from scalper.lake.files.stamps import Breaks
+from scalper.lake.files.text import AFTER
 from scalper.lake.files.tickfeed import bars_of_ticks
 from scalper.lake.schema import BARS, PRICES
-from scalper.market import INSTRUMENTS, INTERVALS, instrument, parse_contract
+from scalper.market import INSTRUMENTS, INTERVALS, expiry, instrument, parse_contract
 from scalper.market.contracts import MONTHS
 
 QUIET = "quote of a minute without a trade"
@@ -100,6 +102,8 @@ def open_zips(paths: Sequence[Path], *, options: ImportOptions) -> list[Source]:
         raise BadInput(f"{paths[0]}: zipped days hold minutes or ticks; give another --interval, or none")
     if options.stamps == "end":
         raise BadInput(f"{paths[0]}: --stamps end, but zipped minutes are stamped at their start; leave the option out")
+    if options.tz is not None:  # zips need none; a wrong one is a mistake all the same
+        need_tz(options.tz, str(paths[0]))
     members = [member for path in paths for member in _members(path, options.symbol)]
     trades = [member for member in members if not member.quotes]
     quotes = _quotes(members, {member.day for member in trades if not member.ticks})
@@ -158,9 +162,16 @@ def _member(path: Path, name: str, symbol: str) -> Member:
         raise BadInput(f"{path}: its member {name} holds quotes by tick, which are not read; leave it out")
     try:
         day = datetime.strptime(told, "%Y%m%d").replace(tzinfo=UTC).date()
+        if not day_of(FIRST_NS) <= day < day_of(LAST_NS):
+            raise BadInput(f"{told} is beyond any market; rename the member")
         contract = parse_contract(f"{symbol}{MONTHS[int(month) - 1] if 1 <= int(month) <= 12 else '?'}{year}", day)
     except (ValueError, BadInput) as error:
         raise BadInput(f"{path}: the name of its member {name} tells no date or expiry: {error}") from None
+    if day > expiry(contract) + AFTER:
+        raise BadInput(
+            f"{path}: its member {name} tells {contract}, which expired on {expiry(contract)}, before its date; rename "
+            "the member after what it holds, or leave it out"
+        )
     if path.name[:8].isdecimal() and path.name[:8] != told:
         raise BadInput(
             f"{path}: its member {name} is of another date than the zip's name; rename the one that is wrong"
