@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from scalper.cli import main
+
+Verb = Callable[..., tuple[int, str, str]]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -40,3 +45,22 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set SCALPER_REAL_DATA to a folder that has it")
     return folder
+
+
+@pytest.fixture
+def scalper(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Verb:
+    """The command line in this process, `scalper(*words, home=, **environment)`: exit code, stdout, stderr."""
+
+    def run(*words: object, home: Path, **environment: str) -> tuple[int, str, str]:
+        for name, value in ({"SCALPER_HOME": str(home)} | environment).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["scalper", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from bench.features import ohlcv
 from bench.features_peers import with_pandas, with_polars
 from scalper.features import catalogue
 from scalper.lake import Lake, import_files
+from tests.conftest import Verb
 
 RATES = {"seconds", "peak_mib", "peers", "ratios"}
 
@@ -34,6 +32,7 @@ def test_features_document() -> None:
     _sound(found, "rows")
 
 
+@pytest.mark.long
 def test_simulate_document_says_that_it_traded() -> None:
     found = bench.run("simulate", 80_000)
     assert set(found) >= RATES | {"bars", "bars_per_second"}
@@ -61,6 +60,7 @@ def test_ticks_document() -> None:
         _sound(one, "rows")
 
 
+@pytest.mark.long
 def test_import_document() -> None:
     found = bench.run("import", 3000)
     assert set(found) >= RATES | {"rows", "rows_per_second", "parquet", "text"}
@@ -119,23 +119,13 @@ def test_importers_keep_the_same_rows(tmp_path: Path, kind: str) -> None:
     assert ours == theirs
 
 
-def test_command_line(tmp_path: Path) -> None:
-    def scalper(*words: str) -> tuple[int, str, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "scalper.cli", "bench", *words],
-            env=os.environ | {"SCALPER_HOME": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    code, out, err = scalper("ticks", "--rows", "2000", "--json")
+def test_command_line(tmp_path: Path, scalper: Verb) -> None:
+    code, out, err = scalper("bench", "ticks", "--rows", "2000", "--json", home=tmp_path)
     assert code == 0, err
     assert json.loads(out)["bench"] == "ticks"
-    code, out, err = scalper("ticks", "--rows", "2000")
+    code, out, err = scalper("bench", "ticks", "--rows", "2000", home=tmp_path)
     assert (code, out) == (0, "")
     assert "rows_per_second" in err
-    assert scalper("nothing")[0] == 2
-    assert scalper("import", "--rows", "999000000")[0] == 3
+    assert scalper("bench", "nothing", home=tmp_path)[0] == 2
+    assert scalper("bench", "import", "--rows", "999000000", home=tmp_path)[0] == 3
     assert not list(tmp_path.iterdir())  # a benchmark leaves nothing in the home

@@ -8,22 +8,21 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
-from scalper.cli import main
 from scalper.cli import shared as cli
 from scalper.lake import Lake, bar_keys
 from scalper.lake.files.readers import Stamps
 from scalper.market import RollRule, sessions
+from tests.conftest import Verb
 from tests.lake.support import rows_of
 
 HELD = sessions("MES", date(2026, 9, 14), date(2026, 9, 16))
-Verb = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +36,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def verb(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Verb:
-    """Run a verb: exit code, stdout, stderr."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setenv("SCALPER_HOME", str(home))
-        monkeypatch.setattr(sys, "argv", ["scalper", *map(str, words)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, err
-
-    return run
+def verb(home: Path, scalper: Verb) -> Verb:
+    """Run a verb on the lake: exit code, stdout, stderr."""
+    return partial(scalper, home=home)
 
 
 def of(verb: Verb, *words: object) -> dict[str, Any]:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +10,10 @@ import polars as pl
 import pytest
 
 from scalper.sandbox.databento import DatabentoServer
+from tests.conftest import Verb
 from tests.lane.support import Ran, write_lane
 
 pytestmark = pytest.mark.xdist_group("lane")
-
-
-def scalper(*words: object, home: Path, **environment: str) -> tuple[int, str, str]:
-    """Run the command line in a process of its own: exit code, stdout, stderr."""
-    done = subprocess.run(
-        [sys.executable, "-m", "scalper.cli", *map(str, words)],
-        env=os.environ | {"SCALPER_HOME": str(home)} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 def document(stdout: str) -> dict[str, Any]:
@@ -50,7 +36,7 @@ def small_parquet(path: Path, **changes: Any) -> Path:
     return path
 
 
-def test_run_and_gate_print_the_verdict_document(ran: Ran) -> None:
+def test_run_and_gate_print_the_verdict_document(scalper: Verb, ran: Ran) -> None:
     code, out, err = scalper("gate", "--config", ran.path, "--json", home=ran.home.root)
     found = document(out)
     assert code == 0, err
@@ -60,14 +46,14 @@ def test_run_and_gate_print_the_verdict_document(ran: Ran) -> None:
     assert Path(found["bundle"]) == ran.verdict.bundle
 
 
-def test_replay_counts_and_finds_no_difference(ran: Ran) -> None:
+def test_replay_counts_and_finds_no_difference(scalper: Verb, ran: Ran) -> None:
     code, out, _ = scalper("replay", "--config", ran.path, "--session", "last", "--json", home=ran.home.root)
     found = document(out)
     assert (code, found["differences"], found["rows"]) == (0, 0, [])
     assert min(found["bars"], found["decisions"], found["trades"]) > 0
 
 
-def test_audit_and_check_pass(ran: Ran) -> None:
+def test_audit_and_check_pass(scalper: Verb, ran: Ran) -> None:
     for verb in ("audit", "check"):
         code, out, err = scalper(verb, "--config", ran.path, "--json", home=ran.home.root)
         found = document(out)
@@ -75,7 +61,7 @@ def test_audit_and_check_pass(ran: Ran) -> None:
         assert all(set(one) >= {"id", "passed", "detail"} for one in found["results"])
 
 
-def test_bundle_show_and_verify(ran: Ran, tmp_path: Path) -> None:
+def test_bundle_show_and_verify(scalper: Verb, ran: Ran, tmp_path: Path) -> None:
     assert ran.verdict.bundle is not None
     code, out, _ = scalper("bundle", "show", ran.verdict.bundle, "--json", home=ran.home.root)
     assert (code, document(out)["verdict"]) == (0, "NO-GO")
@@ -85,14 +71,14 @@ def test_bundle_show_and_verify(ran: Ran, tmp_path: Path) -> None:
     assert code == 4
 
 
-def test_live_refuses_a_bundle_that_is_no_go(ran: Ran) -> None:
+def test_live_refuses_a_bundle_that_is_no_go(scalper: Verb, ran: Ran) -> None:
     code, out, err = scalper("live", "--bundle", ran.verdict.bundle, "--json", home=ran.home.root)
     assert code == 4
     assert document(out)["error"] == "Refused"
     assert "NO-GO" in err
 
 
-def test_import_counts_every_row_and_imports_once(tmp_path: Path) -> None:
+def test_import_counts_every_row_and_imports_once(scalper: Verb, tmp_path: Path) -> None:
     path = small_parquet(tmp_path / "bars.parquet")
     code, out, err = scalper("import", path, "--symbol", "MES", "--json", home=tmp_path)
     found = document(out)
@@ -113,7 +99,9 @@ def test_import_counts_every_row_and_imports_once(tmp_path: Path) -> None:
     ],
     ids=["high below low", "off the grid", "duplicate stamps", "unsorted"],
 )
-def test_bad_rows_are_named_and_the_lake_stays_as_it_was(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+def test_bad_rows_are_named_and_the_lake_stays_as_it_was(
+    scalper: Verb, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
     path = small_parquet(tmp_path / "bad.parquet", **changes)
     code, out, err = scalper("import", path, "--symbol", "MES", "--interval", "1m", "--json", home=tmp_path)
     assert code == 3
@@ -123,7 +111,7 @@ def test_bad_rows_are_named_and_the_lake_stays_as_it_was(tmp_path: Path, changes
     assert not list((tmp_path / "data_lake").rglob("part.parquet"))
 
 
-def test_bad_input_exits_with_3_and_a_remedy(tmp_path: Path) -> None:
+def test_bad_input_exits_with_3_and_a_remedy(scalper: Verb, tmp_path: Path) -> None:
     path = small_parquet(tmp_path / "bars.parquet")
     for words, part in (
         (("import", tmp_path / "none.parquet", "--symbol", "MES"), "none.parquet"),
@@ -139,13 +127,13 @@ def test_bad_input_exits_with_3_and_a_remedy(tmp_path: Path) -> None:
         assert "Traceback" not in err
 
 
-def test_usage_exits_with_2(tmp_path: Path) -> None:
+def test_usage_exits_with_2(scalper: Verb, tmp_path: Path) -> None:
     assert scalper("replay", home=tmp_path)[0] == 2
     assert scalper("nonsense", home=tmp_path)[0] == 2
     assert scalper("download", "--config", write_lane(tmp_path), "--start", "tomorrow", home=tmp_path)[0] == 2
 
 
-def test_a_secret_is_in_no_output(tmp_path: Path, server: DatabentoServer) -> None:
+def test_a_secret_is_in_no_output(scalper: Verb, tmp_path: Path, server: DatabentoServer) -> None:
     lane = write_lane(tmp_path, source="databento")
     secret = "db-0123456789abcdefSECRET"
     code, out, err = scalper(
@@ -159,7 +147,7 @@ def test_a_secret_is_in_no_output(tmp_path: Path, server: DatabentoServer) -> No
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
 
 
-def test_halt_status_resume(ran: Ran) -> None:
+def test_halt_status_resume(scalper: Verb, ran: Ran) -> None:
     for words, part in (
         (("halt", "--why", "news"), "news"),
         (("status",), "news"),

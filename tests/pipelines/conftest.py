@@ -16,6 +16,7 @@ from scalper.settings import Home, Lane, load_lane
 LANES = Path(__file__).parent / "lanes"
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All tests here share one run, so one worker has them."""
     for item in items:
