@@ -5,6 +5,7 @@ dependencies and checks. Not here: how a stage works (scalper/lane.py), and what
 """
 
 from assets.bars import build_bars, build_quality
+from assets.described import build_description
 from assets.features import build_features
 from assets.gate import build_gate
 from assets.labels import build_labels
@@ -15,6 +16,7 @@ from assets.simulation import build_simulation
 
 __all__ = [
     "build_bars",
+    "build_description",
     "build_features",
     "build_gate",
     "build_labels",

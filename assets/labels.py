@@ -6,7 +6,20 @@ from assets.stage import key, labels, progress, report, sessions_of
 from assets.stored import present, same_rows
 from resources import HomeResource
 from scalper import lane as stages
-from scalper.settings import Lane
+from scalper.settings import LabelSettings, Lane
+
+
+def _words(rules: LabelSettings) -> str:
+    """What the labels of a lane say."""
+    if rules.kind == "direction":
+        return (
+            f"UP, DOWN or FLAT: whether the close moves by more than {rules.threshold_ticks:g} ticks within "
+            f"{rules.horizon} bars."
+        )
+    return (
+        f"UP if a long, DOWN if a short would have met its target before its stop within {rules.horizon} bars, else "
+        "FLAT."
+    )
 
 
 def build_labels(lane: Lane, sessions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
@@ -17,8 +30,8 @@ def build_labels(lane: Lane, sessions: dg.PartitionsDefinition) -> dg.AssetsDefi
         **labels(
             lane,
             "labels",
-            f"UP, DOWN or FLAT: whether the close moves by more than {lane.labels.threshold_ticks:g} ticks within "
-            f"{lane.labels.horizon} bars. The end of the day, whose outcome is not known, stays unlabelled.",
+            f"{_words(lane.labels)} A row has none, and says why, where its horizon would cross the session's end, a "
+            "halt, a stretch without trades or the flat time. Beside it: its average uniqueness.",
             {"numba", "parquet"},
         ),
         deps=[key(lane, "features")],

@@ -24,9 +24,9 @@ def present(lane: Lane, home: Home, asset: dg.AssetKey, days: Sequence[date]) ->
 
 
 def finite(lane: Lane, home: Home, asset: dg.AssetKey, days: Sequence[date]) -> dg.AssetCheckResult:
-    """No float of the sessions' files is null, NaN or infinite, but where the catalogue declares NaN."""
+    """No float of the sessions' files is null, NaN or infinite, but where the catalogue says that it may be missing."""
     lake, kind = Lake(home.lake), asset.path[-1]
-    declared = {one.name for one in catalogue(lane.features, lane.interval_ns) if "NaN" in one.formula}
+    declared = {one.name for one in catalogue(lane.features, lane.interval_ns) if one.missing}
     stored = [day for day in days if lake.exists(kind, _keys(lane, day))]
     broken = [day for day in stored if not _finite(lake.read(kind, _keys(lane, day)).drop(declared, strict=False))]
     return _result(asset, "finite", len(stored), broken)

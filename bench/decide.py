@@ -15,11 +15,10 @@ from bench.measure import peak_mib, quantiles_ms
 from bench.tape import Tape
 from scalper import clock
 from scalper.features import VERSION, Block, Stream, catalogue, fresh, params
-from scalper.labels import direction
 from scalper.learn.dataset import Dataset
 from scalper.learn.model import Model
 from scalper.learn.recipe import Recipe
-from scalper.learn.session import tradable
+from scalper.learn.session import labels_of, tradable
 from scalper.learn.train import Trained, train
 from scalper.live.broker import SimBroker
 from scalper.live.engine import Engine
@@ -90,19 +89,15 @@ def _train(lane: Lane, every: list[Tape]) -> Trained:
 
 def _dataset(lane: Lane, tape: Tape, bars: np.ndarray, block: Block) -> Dataset:
     """The session's rows as a lane would load them from its files."""
-    table, labels = lane.timetable(tape.session), lane.labels
-    label, move, end_ns = direction(
-        bars, table, horizon=labels.horizon, threshold_ticks=labels.threshold_ticks, stale_s=lane.policy.stale_s
-    )
+    table = lane.timetable(tape.session)
     rows = tradable(bars, table) & block.warm
+    labels = labels_of(lane, bars, table, block.volatility, rows)
     dates: tuple[date, ...] = (tape.session.date,)
     return Dataset(
         x=block.x[rows],
-        label=label[rows],
-        move_ticks=move[rows].astype(np.float32),
+        **{name: labels[name] for name in ("label", "reason", "move_ticks", "weight", "end_ns")},
         volatility_ticks=block.volatility[rows].astype(np.float32),
         ts_ns=bars["ts_ns"][rows],
-        end_ns=end_ns[rows],
         session=np.zeros(int(rows.sum()), np.int32),
         dates=dates,
         names=tuple(one.name for one in catalogue(lane.features, lane.interval_ns)),
@@ -132,7 +127,7 @@ def _parts(recipe: Recipe, tape: Tape, bars: np.ndarray, seen: Seen) -> dict[str
     """The steps of the bars that were asked, each alone: features, score, policy."""
     lane, table = recipe.lane, recipe.lane.timetable(tape.session)
     windows, columns = params(lane.features, lane.interval_ns), len(catalogue(lane.features, lane.interval_ns))
-    stream = Stream(fresh(tape.contract, None), windows, table, columns)
+    stream = Stream(fresh(tape.contract, None, windows), windows, table, columns)
     account, limits, decision = open_account(lane), rules(lane, recipe.choice), np.zeros(1, DECISION)
     seconds: dict[str, list[float]] = {"features": [], "score": [], "policy": []}
     for index, row in zip(seen.bars, seen.rows, strict=True):

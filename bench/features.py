@@ -1,7 +1,11 @@
-"""`scalper bench features`: one-second bars as traded to all features and labels, in memory and Parquet to Parquet."""
+"""`scalper bench features`: the lake's one-second bars to all features and labels in the lake, and what that costs."""
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,90 +15,92 @@ import polars as pl
 
 from bench import tape as tape_of
 from bench.features_peers import with_pandas, with_polars
-from bench.measure import rate, ratios, result, timed
+from bench.measure import rate, ratios, timed
 from bench.tape import Tape
-from scalper.features import catalogue
-from scalper.labels import direction
+from scalper.errors import DataUnavailable
+from scalper.features import Stream, catalogue, fresh, params
+from scalper.features.groups import ORDER
 from scalper.lake import Lake, bar_keys
-from scalper.learn.session import labels_of, prepare
+from scalper.learn.session import labels_of, tradable
 from scalper.market import from_ticks
 from scalper.market.bars import PRICES
-from scalper.settings import Lane
+from scalper.settings import REPOSITORY, Home, Lane
 
 ROWS = 2_000_000
+TAPES = 20
 PEER_SESSIONS = 2
+STEPS = 20_000
+DISK = 100
+"""Bytes a row on disk: bars, features, labels."""
 
 
 def run(size: int | None = None) -> dict[str, Any]:
-    """`rows` are traded seconds, as the budget counts them; `with_carried` is what the kernel steps over.
+    """`rows` are traded seconds, as the budget counts them; the kernel steps over the carried ones too.
 
-    Ours: fill the carried seconds, every column of the catalogue, labels; session by session, one thread. Peers: given
-    the filled seconds, and fewer columns.
+    Ours: the stage of a lane, in a process of its own (bench/features_alone.py): bars read from the lake, every column
+    of the catalogue and the labels written to it. Peers: given the carried seconds in memory, fewer columns, no files.
     """
-    lane, every = tape_of.lane(), tape_of.tapes()
-    chosen = tape_of.until(every, size or ROWS)
-    rows = sum(every[index].bars.size for index in chosen)
-    names = [one.name for one in catalogue(lane.features, lane.interval_ns)]
-    _in_memory(lane, every[:1])  # compiles, or loads what was compiled
-    stepped = _in_memory(lane, [every[index] for index in chosen])
-    seconds = timed(lambda: _in_memory(lane, [every[index] for index in chosen]))
-    found = result("rows", rows, seconds) | {"with_carried": stepped, "columns": len(names), "threads": 1}
+    rows = size or ROWS
+    every = tape_of.tapes(min(TAPES, rows // 40_000 + 1))
     with TemporaryDirectory() as folder:
-        found["parquet"] = _parquet(lane, every, chosen, Path(folder))
+        free = shutil.disk_usage(folder).free
+        if free < rows * DISK:
+            raise DataUnavailable(f"{folder}: {free >> 20} MiB are free, {rows * DISK >> 20} are needed; set TMPDIR")
+        found = _lane_alone(every, rows, Path(folder))
+    lane = tape_of.lane()
+    names = [one.name for one in catalogue(lane.features, lane.interval_ns)]
+    found["columns"] = len(names)
+    found["in_memory"] = _in_memory(lane, every[:PEER_SESSIONS])
+    every_group = [one.NAME for one in ORDER]
+    found["stream_step_us"] = {"base": _stream_step(every[0], None), "all": _stream_step(every[0], every_group)}
     peers, theirs = _peers(lane, every[:PEER_SESSIONS])
     left_out = [name for name in names if name not in theirs]
     found |= {"peers": peers, "ratios": ratios(found["rows_per_second"], peers)}
     return found | {"peer_columns": len(names) - len(left_out), "peers_leave_out": ", ".join(left_out)}
 
 
-def _in_memory(lane: Lane, every: list[Tape]) -> int:
-    """Features and labels of sessions; returns the bars stepped over."""
-    stepped = 0
-    for tape, bars, block in tape_of.features(lane, every):
-        _labels(lane, tape, bars)
-        stepped += len(block.x)
-    return stepped
-
-
-def _labels(lane: Lane, tape: Tape, bars: np.ndarray) -> None:
-    labels = lane.labels
-    table = lane.timetable(tape.session)
-    direction(bars, table, horizon=labels.horizon, threshold_ticks=labels.threshold_ticks, stale_s=lane.policy.stale_s)
-
-
-def _parquet(lane: Lane, every: list[Tape], chosen: list[int], folder: Path) -> dict[str, Any]:
-    """The lane's own way: read a session's file and the one before it, write its features and its labels.
-
-    A session that comes again overwrites its files, so the disk holds a few sessions however many rows are asked for.
-    """
-    lake = Lake(folder)
-    for tape in every:
+def _lane_alone(every: list[Tape], rows: int, folder: Path) -> dict[str, Any]:
+    """The bars on disk, then the lane's stage in a process that does nothing else."""
+    lake, lane = Lake(Home(root=folder).lake), tape_of.lane()
+    held = 0
+    days: list[str] = []
+    for tape in tape_of.spread(every, rows):
         keys = bar_keys(lane.source_key, lane.symbol, lane.interval, tape.session.date)
         lake.write("bars", keys, from_ticks(tape.bars, lane.instrument.tick, tape.contract))
-    rows = sum(every[index].bars.size for index in chosen)
-    written = 0
+        held += tape.bars.size
+        days.append(tape.session.date.isoformat())
+    command = [sys.executable, "-W", "ignore", "-m", "bench.features_alone", str(folder), days[0], days[-1], str(held)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return json.loads(done.stdout)
+
+
+def _in_memory(lane: Lane, every: list[Tape]) -> dict[str, float]:
+    """Rows a second of carrying, stepping and labelling alone, on one thread, as the peers do it."""
+    rows = sum(tape.bars.size for tape in every)
 
     def work() -> None:
-        nonlocal written
-        written = sum(_session_files(lane, lake, every, index) for index in chosen)
+        for tape, bars, block in tape_of.features(lane, every):
+            table = lane.timetable(tape.session)
+            labels_of(lane, bars, table, block.volatility, tradable(bars, table) & block.warm)
 
-    return result("rows", rows, timed(work)) | {"rows_written": written}
+    return {"rows_per_second": rate(rows, work), "threads": 1}
 
 
-def _session_files(lane: Lane, lake: Lake, every: list[Tape], index: int) -> int:
-    """One session as scalper.lane.rows writes it; returns its rows."""
-    ready = prepare(lake, lane, every[index].session, every[index - 1].session if index else None)
-    label, move, end_ns = labels_of(lane, ready.bars, ready.timetable)
-    rows = ready.rows
-    stamps = {"ts_ns": ready.bars["ts_ns"][rows]}
-    names = [one.name for one in catalogue(lane.features, lane.interval_ns)]
-    columns = {name: ready.block.x[rows, column] for column, name in enumerate(names)}
-    volatility = {"volatility_ticks": ready.block.volatility[rows].astype(np.float32)}
-    known = {"label": label[rows], "move_ticks": move[rows].astype(np.float32), "end_ns": end_ns[rows]}
-    keys = {"lane": lane.name, "date": ready.session.date.isoformat()}
-    lake.write("features", keys, pl.DataFrame(stamps | columns | volatility))
-    lake.write("labels", keys, pl.DataFrame(stamps | known))
-    return int(rows.sum())
+def _stream_step(tape: Tape, groups: list[str] | None) -> float:
+    """Microseconds of a step from Python."""
+    lane = tape_of.lane(features={"groups": groups} if groups else {})
+    windows, width = params(lane.features, lane.interval_ns), len(catalogue(lane.features, lane.interval_ns))
+    newest = tape_of.filled(lane, tape)[-STEPS:]
+    bars = [newest[index : index + 1] for index in range(newest.size)]
+
+    def work() -> None:
+        stream = Stream(fresh(tape.contract, None, windows), windows, lane.timetable(tape.session), width)
+        for one in bars:
+            stream.push(one)
+
+    return round(1e6 * timed(work) / len(bars), 3)
 
 
 def _peers(lane: Lane, every: list[Tape]) -> tuple[dict[str, float], list[str]]:

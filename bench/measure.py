@@ -40,6 +40,12 @@ def peak_mib() -> float:
     return round(most / (2**20 if sys.platform == "darwin" else 2**10), 1)
 
 
+def processor_s() -> float:
+    """Processor seconds of this process so far, all threads: what a run costs, however busy the machine is."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
 def quantiles_ms(seconds: list[float]) -> dict[str, float]:
     """p50 and p99 in milliseconds."""
     low, high = np.quantile(np.array(seconds), (0.5, 0.99)) * 1000

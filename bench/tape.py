@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from scalper.errors import BadInput
 from scalper.features import Block, catalogue, compute, context, fresh, params
-from scalper.market import Session, carry
+from scalper.market import Session, carry, front_contract, sessions
 from scalper.sandbox import SimulatedMarket
 from scalper.settings import Lane
 
 SESSIONS = 5
 """Sessions in memory: a benchmark of any size needs the memory of so many."""
+FIRST, LAST = date(2021, 7, 6), date(2026, 10, 30)
+"""The sessions that tapes are spread over; none of them has a halt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ def lane(**changes: Any) -> Lane:
 
 def tapes(count: int = SESSIONS, edge: float = 1.0) -> list[Tape]:
     """The first sessions of a simulated market, about 42,000 traded seconds each, 82,800 with the carried ones."""
-    market = SimulatedMarket("MES", 7, edge, start=date(2025, 7, 7), end=date(2025, 7, 18))
+    market = SimulatedMarket("MES", 7, edge, start=date(2025, 7, 7), end=date(2025, 8, 8))
     found: list[Tape] = []
     for session in market.sessions[:count]:
         contract = market.front(session, "monday")
@@ -53,6 +56,23 @@ def until(every: list[Tape], rows: int) -> list[int]:
     return chosen
 
 
+def spread(every: list[Tape], rows: int) -> Iterator[Tape]:
+    """The tapes on the dates of as many sessions as hold `rows` traded rows, round and round; what falls out of a
+    shorter session is dropped. Raises BadInput above what the calendar holds.
+    """
+    held = 0
+    for number, one in enumerate(sessions("MES", FIRST, LAST)):
+        tape = every[number % len(every)]
+        bars = tape.bars.copy()
+        bars["ts_ns"] += one.open_ns - tape.session.open_ns
+        bars = bars[bars["ts_ns"] < one.close_ns]
+        yield Tape(one, front_contract("MES", one.date, "monday"), bars)
+        held += bars.size
+        if held >= rows:
+            return
+    raise BadInput(f"--rows {rows}: the sessions from {FIRST} to {LAST} hold {held}; ask for fewer")
+
+
 def filled(lane: Lane, tape: Tape) -> np.ndarray:
     """The session's bars with the carried seconds."""
     return carry(tape.bars, tape.session, lane.interval_ns)
@@ -64,5 +84,6 @@ def features(lane: Lane, every: list[Tape]) -> Iterator[tuple[Tape, np.ndarray, 
     before: np.ndarray | None = None
     for tape in every:
         bars = filled(lane, tape)
-        yield tape, bars, compute(fresh(tape.contract, before), windows, bars, lane.timetable(tape.session), columns)
-        before = context(tape.contract, bars)
+        state = fresh(tape.contract, before, windows)
+        yield tape, bars, compute(state, windows, bars, lane.timetable(tape.session), columns)
+        before = context(tape.contract, bars, lane.interval_ns)

@@ -14,13 +14,13 @@ from scalper.settings import Lane
 STAGES: dict[str, tuple[str, ...]] = {
     "sessions": ("bars", "features", "labels"),
     "folds": ("models", "search"),
-    "verdict": ("simulation", "gate"),
+    "verdict": ("description", "simulation", "gate"),
     "launch": ("launch",),
 }
 WORDS = {
     "sessions": "Bars, quality rules, features and labels of a range of sessions, in one run.",
     "folds": "The model and the search of every fold, in one run.",
-    "verdict": "The out-of-sample path, the hold-out, the stress, the gate and its bundle.",
+    "verdict": "What the rows are like, the out-of-sample path, the hold-out, the stress, the gate and its bundle.",
     "launch": "A paper session of the newest bundle that got a GO, in a process of its own.",
 }
 LANE_TAG = "scalper/lane"

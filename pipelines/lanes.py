@@ -57,6 +57,7 @@ def build_lane(lane: Lane) -> dg.Definitions:
             assets.build_bars(lane, sessions),
             assets.build_features(lane, sessions),
             assets.build_labels(lane, sessions),
+            assets.build_description(lane),
             assets.build_models(lane, folds),
             assets.build_search(lane, folds),
             assets.build_simulation(lane),

@@ -6,9 +6,16 @@ import json
 import os
 from pathlib import Path
 
+from scalper.errors import BadInput
+
 
 def write_bytes(path: Path, data: bytes, *, sync: bool = True) -> None:
-    """Write a file, replacing what was there; with `sync` it survives the machine, not only the process."""
+    """Write a file, replacing what was there; with `sync` it survives the machine, not only the process.
+
+    Raises BadInput if a folder has the file's name.
+    """
+    if path.is_dir():
+        raise BadInput(f"{path}: a folder has the name of the file to be written; move it away, or write elsewhere")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -36,7 +36,12 @@ from scalper.market.timetable import timetable
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[int, Field(gt=0)]
+MOST = 1_000_000
+"""No count of bars, ticks or seconds is larger: the kernels reckon in 64 bits, and in nanoseconds."""
+Positive = Annotated[int, Field(gt=0, le=MOST)]
+NotNegative = Annotated[int, Field(ge=0, le=MOST)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+SESSION_NS = 82_800_000_000_000  # 23 hours
 
 
 class Section(BaseModel):
@@ -48,7 +53,7 @@ class Section(BaseModel):
 class SandboxSettings(Section):
     """The simulated market of a sandbox lane."""
 
-    seed: int = Field(default=7, ge=0)
+    seed: Seed = 7
     edge: float = Field(default=1.0, ge=0)
     """Strength of the planted edge; 0 is a martingale."""
 
@@ -115,21 +120,95 @@ class QualitySettings(Section):
 def _increasing(windows: tuple[int, ...]) -> tuple[int, ...]:
     if not windows or list(windows) != sorted(set(windows)) or windows[0] < 1:
         raise ValueError("windows are positive, different and in rising order")
+    if windows[-1] > MOST:
+        raise ValueError(f"a window has at most {MOST} bars")
     return windows
 
 
+def _spread(windows: tuple[int, ...]) -> tuple[int, ...]:
+    if windows[0] < 2:
+        raise ValueError("a window of one bar has no average and no spread; take 2 or more")
+    return windows
+
+
+def _zoneless(at: time) -> time:
+    if at.tzinfo is not None:
+        raise ValueError("a wall time of New York; leave the time zone out")
+    return at
+
+
 Windows = Annotated[tuple[int, ...], AfterValidator(_increasing)]
+Spreads = Annotated[Windows, AfterValidator(_spread)]
+"""Windows of what a single bar has none of."""
+
+
+def _wall_time(value: object) -> object:
+    """YAML reads an unquoted 16:30 as the number 990, minutes since midnight, and 16:30:00 as 59400 seconds."""
+    if not isinstance(value, int) or not 0 <= value < 86_400:
+        return value
+    seconds = value * 60 if value < 1440 else value
+    return time(seconds // 3600, seconds // 60 % 60, seconds % 60)
+
+
+WallTime = Annotated[time, BeforeValidator(_wall_time), AfterValidator(_zoneless)]
+Weight = Annotated[float, Field(ge=0, le=1000)]
+Group = Literal[
+    "returns", "trend", "time", "volatility", "momentum", "bar", "volume", "higher",
+    "trades", "quotes", "structure", "regime", "sessions", "amd", "confluence",
+]  # fmt: skip
+Component = Literal["agreement", "structure", "break", "block", "gap", "sweep", "amd", "vwap", "delta"]
+Condition = Literal["variance_ratio", "hurst", "order", "hours"]
+
+
+class StructureSettings(Section):
+    """Swings, breaks, order blocks, gaps and sweeps on bars of `features.frame`."""
+
+    swing: Positive = 2
+    """Bars on either side that a swing stands out from; it is known so many bars after its extreme."""
+    memory: Positive = 20
+    """Frame bars after which everything is forgotten."""
+    displacement: float = Field(default=1.0, ge=0, le=1000)
+    """How far a break must have travelled to leave an order block, in mean true ranges."""
+    min_gap: Positive = 1
+    """Least height of a fair-value gap, in ticks."""
+    equal: NotNegative = 1
+    """Swings within so many ticks count as equal."""
+    lookback: Positive = 10
+    """How far back an order block may lie, in frame bars."""
+
+
+class RegimeSettings(Section):
+    """Variance ratio, Hurst exponent and entropy."""
+
+    window: int = Field(default=60, ge=32, le=510)
+
+
+class AmdSettings(Section):
+    """Accumulation, manipulation, distribution: when the range is built, New York wall time."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: WallTime = Field(default=time(20, 0), alias="from")
+    to: WallTime = time(2, 0)
+
+
+class ConfluenceSettings(Section):
+    """Weights of the score's parts, 1 where none is given; they are normalised, and 0 for a group that is off."""
+
+    weights: dict[Component, Weight] = {}
+    regime: dict[Condition, Weight] = {}
 
 
 class FeatureSettings(Section):
-    """Windows of the base set, in bars of the lane."""
+    """The groups of columns, and their windows in bars of the lane."""
 
+    groups: tuple[Group, ...] = ("returns", "trend", "time", "volatility", "momentum", "bar", "volume", "higher")
     returns: Windows = (1, 5, 10, 30, 60)
-    ema: Windows = (9, 21, 50, 200)
-    volatility: Windows = (10, 30, 60, 300)
+    ema: Spreads = (9, 21, 50, 200)
+    volatility: Spreads = (10, 30, 60, 300)
     volume: Windows = (10, 30, 60)
     atr: Positive = 14
-    bollinger: Positive = 20
+    bollinger: int = Field(default=20, ge=2, le=MOST)
     rsi: Positive = 14
     stochastic: Positive = 14
     macd: tuple[Positive, Positive, Positive] = (12, 26, 9)
@@ -137,20 +216,92 @@ class FeatureSettings(Section):
     vwap_slope: Positive = 5
     higher: tuple[str, ...] = ("1m", "5m")
     """The completed bars of which trend, momentum and volatility are taken; multiples of the lane's interval."""
+    flow: Windows = (10, 30, 60)
+    """Windows of the order flow."""
+    frame: str | None = None
+    """Bars on which structure is read; None: the lane's, at least one minute."""
+    structure: StructureSettings = StructureSettings()
+    regime: RegimeSettings = RegimeSettings()
+    amd: AmdSettings = AmdSettings()
+    confluence: ConfluenceSettings = ConfluenceSettings()
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.macd[0] >= self.macd[1]:
             raise ValueError("macd: the fast average is not shorter than the slow one")
+        if not self.groups or len(set(self.groups)) < len(self.groups):
+            raise ValueError("groups: name at least one, each once")
+        if "higher" in self.groups and not self.higher:
+            raise ValueError("groups: higher needs an interval; give features.higher one, such as 5m, or leave it out")
         return self
 
 
-class LabelSettings(Section):
-    """Direction labels: UP or DOWN if the close moves by more than the threshold within the horizon."""
+class Distance(Section):
+    """How far a barrier lies from the entry: whole ticks, or the mean true range (of completed minutes) times `atr`."""
 
+    ticks: int | None = Field(default=None, gt=0, le=1000)
+    atr: float | None = Field(default=None, gt=0, le=100)
+    min: int = Field(default=4, gt=0, le=1000)
+    """Bounds of a distance by ATR, in ticks."""
+    max: int = Field(default=16, gt=0, le=1000)
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        ways = [name for name in ("ticks", "atr", "reward_to_risk") if name in type(self).model_fields]
+        if sum(getattr(self, name) is not None for name in ways) != 1:
+            raise ValueError(f"give exactly one of {', '.join(ways)}")
+        if self.min > self.max:
+            raise ValueError("min is above max")
+        fields = type(self).model_fields
+        if self.atr is None and any(getattr(self, name) != fields[name].default for name in ("min", "max")):
+            raise ValueError("min and max bound a distance by atr only; leave them out")
+        return self
+
+
+class TargetDistance(Distance):
+    """The same for a target, which may also be the stop times `reward_to_risk`."""
+
+    reward_to_risk: float | None = Field(default=None, ge=0.1, le=20)
+
+
+class LabelSettings(Section):
+    """What is foreseen within the horizon: the direction of the close, or which of three barriers is met first."""
+
+    kind: Literal["direction", "barrier"] = "direction"
     horizon: Positive = 30
     """Bars of the lane (seconds in a one-second lane)."""
-    threshold_ticks: float = Field(default=3.0, gt=0)
+    threshold_ticks: float = Field(default=3.0, gt=0, le=1000)
+    """Direction: UP or DOWN if the close moves by more."""
+    stop: Distance = Distance(atr=1.5)
+    """Barrier: UP if a long, DOWN if a short meets its target before its stop within the horizon."""
+    target: TargetDistance = TargetDistance(reward_to_risk=2.0)
+    through: int = Field(default=1, ge=0, le=100)
+    """Barrier: ticks by which price has to trade through a target."""
+
+    @model_validator(mode="after")
+    def _read(self) -> Self:
+        # a bundle's lane names every key, so what counts is whether one differs from its default
+        given = [key for key in ("stop", "target") if getattr(self, key) != type(self).model_fields[key].default]
+        if self.kind == "direction" and given:
+            raise ValueError(f"{' and '.join(given)}: of kind barrier only; write kind: barrier, or leave it out")
+        return self
+
+
+class DescribeSettings(Section):
+    """What the description of a lane's rows compares them with."""
+
+    reference: tuple[date, date] | None = None
+    """First and last session of the reference window; None: the train window of the first fold."""
+    drift: float = Field(default=0.25, gt=0)
+    """PSI of the newest month from which the drift check warns: a convention."""
+    rows: int = Field(default=100_000, ge=100, le=1000 * MOST)
+    """Rows looked at a month, evenly spread."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.reference is not None and self.reference[0] > self.reference[1]:
+            raise ValueError("reference: the first session is after the last")
+        return self
 
 
 class FoldSettings(Section):
@@ -162,7 +313,7 @@ class FoldSettings(Section):
     test: Positive = 1
     step: Positive = 1
     embargo_sessions: Positive = 1
-    holdout_sessions: int = Field(default=60, ge=0)
+    holdout_sessions: NotNegative = 60
 
 
 class ModelSettings(Section):
@@ -179,16 +330,19 @@ class ModelSettings(Section):
     """The tail of the train window that early stopping looks at."""
     every: Positive = 1
     """Use each n-th training row; labels of neighbouring rows overlap."""
+    weights: Literal["none", "uniqueness"] = "none"
+    """Weigh training rows by their labels' average uniqueness (mean 1 over the window); calibration undoes what that
+    does to the priors."""
     threads: Positive = 2
     """Folds that are trained side by side, each on one thread."""
-    seed: int = 1
+    seed: Seed = 1
 
 
 class Range(Section):
     """A range that the search draws from."""
 
-    low: float
-    high: float
+    low: float = Field(ge=0)
+    high: float = Field(le=1000)
     step: float | None = None
 
     @model_validator(mode="after")
@@ -203,7 +357,7 @@ class SearchSettings(Section):
 
     sampler: Literal["tpe", "random", "qmc"] = "tpe"
     trials: Positive = 24
-    seed: int = 1
+    seed: Seed = 1
     confidence: Range = Range(low=0.60, high=0.80, step=0.02)
     stop_atr: Range = Range(low=1.0, high=3.0, step=0.25)
     reward_to_risk: Range = Range(low=1.0, high=3.0, step=0.25)
@@ -213,7 +367,7 @@ class Band(Section):
     """Confidence from `at` upwards multiplies the size by `times`."""
 
     at: float = Field(ge=0, le=1)
-    times: float = Field(ge=0)
+    times: float = Field(ge=0, le=1000)
 
 
 class Tier(Section):
@@ -228,7 +382,7 @@ class StopSettings(Section):
     """Distance of the stop from the fill, in ticks."""
 
     kind: Literal["atr", "fixed"] = "atr"
-    atr_multiple: float = Field(default=1.5, gt=0)
+    atr_multiple: float = Field(default=1.5, gt=0, le=100)
     fixed_ticks: Positive = 8
     min_ticks: Positive = 4
     max_ticks: Positive = 16
@@ -240,15 +394,10 @@ class StopSettings(Section):
         return self
 
 
-def _wall_time(value: object) -> object:
-    """YAML reads an unquoted 16:30 as the number 990: minutes since midnight."""
-    return time(*divmod(value, 60)) if isinstance(value, int) and 0 <= value < 1440 else value
-
-
 class EndOfDay(Section):
     """Minutes before the flat time from which each rule holds; the flat time itself in New York wall time."""
 
-    flat: Annotated[time, BeforeValidator(_wall_time)] = time(16, 30)
+    flat: WallTime = time(16, 30)
     before_stop_min: Positive = 30
     """Flat at the latest so long before the next scheduled halt or close."""
     half_size_min: Positive = 30
@@ -267,15 +416,15 @@ class PolicySettings(Section):
 
     confidence: Fraction = 0.60
     reverse_confidence: Fraction = 0.75
-    move_over_cost: float = Field(default=2.0, ge=0)
+    move_over_cost: float = Field(default=2.0, ge=0, le=1000)
     """Least expected move, in round trips of commission and expected slippage."""
-    reward_to_risk: float = Field(default=2.0, gt=0)
+    reward_to_risk: float = Field(default=2.0, gt=0, le=1000)
     stop: StopSettings = StopSettings()
-    hold_bars: int | None = Field(default=None, gt=0)
+    hold_bars: Positive | None = None
     """Time exit after so many bars; None: the label's horizon."""
-    cooldown_s: int = Field(default=30, ge=0)
+    cooldown_s: NotNegative = 30
     max_trades: Positive = 10
-    max_reversals: int = Field(default=2, ge=0)
+    max_reversals: NotNegative = 2
     bands: Annotated[tuple[Band, ...], Field(min_length=1, max_length=8)] = (
         Band(at=0.60, times=0.5),
         Band(at=0.70, times=1.0),
@@ -309,7 +458,7 @@ class PolicySettings(Section):
 class RiskSettings(Section):
     """Limits of the account, as shares of the starting capital."""
 
-    capital: float = Field(default=1000.0, gt=0)
+    capital: float = Field(default=1000.0, gt=0, le=1e12)
     per_trade: Fraction = 0.025
     day_loss: Fraction = 0.05
     day_drawdown: Fraction = 0.075
@@ -333,9 +482,9 @@ class SimulationSettings(Section):
     """How orders fill; the mode stands in every report."""
 
     mode: Literal["realistic", "conservative", "optimistic"] = "realistic"
-    latency_bars: int = Field(default=0, ge=0)
-    slippage_ticks: int = Field(default=1, ge=0)
-    cost_multiple: float = Field(default=1.0, ge=0)
+    latency_bars: NotNegative = 0
+    slippage_ticks: NotNegative = 1
+    cost_multiple: float = Field(default=1.0, ge=0, le=1000)
 
 
 class GateSettings(Section):
@@ -355,7 +504,9 @@ class GateSettings(Section):
     parity: float = 1e-6
     inference_ms: float = 10.0
     bootstrap: Positive = 2000
-    seed: int = 1
+    audit_rows: int = Field(default=2 * MOST, gt=0, le=1000 * MOST)
+    """Bars that the look-ahead audit streams and labels anew; of a lane that has more, sessions drawn by the seed."""
+    seed: Seed = 1
 
 
 class Lane(BaseSettings):
@@ -380,6 +531,7 @@ class Lane(BaseSettings):
     quality: QualitySettings = QualitySettings()
     features: FeatureSettings = FeatureSettings()
     labels: LabelSettings = LabelSettings()
+    describe: DescribeSettings = DescribeSettings()
     folds: FoldSettings = FoldSettings()
     model: ModelSettings = ModelSettings()
     search: SearchSettings = SearchSettings()
@@ -398,7 +550,10 @@ class Lane(BaseSettings):
             self.databento.schema_for(self.interval)
         for name in self.features.higher:
             if name not in INTERVALS and not name.endswith("m"):
-                raise ValueError(f"features.higher: unknown interval {name}")
+                raise ValueError(f"features.higher: unknown interval {name}; write minutes, such as 5m or 15m")
+        most = SESSION_NS // self.interval_ns
+        if self.labels.horizon > most:
+            raise ValueError(f"labels.horizon: {self.labels.horizon} bars are longer than a session; at most {most}")
         return self
 
     @property
@@ -513,7 +668,9 @@ def _remedy(error: Any) -> str:
     if error["type"] == "missing":
         return "missing; add it"
     if error["type"] != "extra_forbidden":
-        return f"{error['msg'].removeprefix('Value error, ')} (found {error['input']!r})"
+        said, found = error["msg"].removeprefix("Value error, "), repr(error["input"])
+        whole = isinstance(error["input"], dict | BaseModel)  # a section, whose contradiction the sentence tells
+        return said if whole else f"{said} (found {found[:60]}{'…' if len(found) > 60 else ''})"
     model: Any = Lane
     for part in error["loc"][:-1]:
         field = model.model_fields.get(part) if hasattr(model, "model_fields") else None

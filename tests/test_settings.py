@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scalper.errors import BadInput
-from scalper.settings import REPOSITORY, Environment, home, load_lane
+from scalper.settings import REPOSITORY, Environment, Lane, home, load_lane
 
 GOOD = """
 name: mine
@@ -106,11 +106,75 @@ def test_unknown_key(tmp_path: Path, extra: str, key: str, remedy: str) -> None:
         ("search: {confidence: {low: 0.8, high: 0.6}}\n", "`search.confidence`", "low is above high"),
         ("labels: {horizon: soon}\n", "`labels.horizon`", "found 'soon'"),
         ("simulation: {mode: lucky}\n", "`simulation.mode`", "found 'lucky'"),
+        ("features: {higher: []}\n", "`features`", "higher needs an interval; give features.higher one"),
+        ("features: {ema: [1, 9]}\n", "`features.ema`", "take 2 or more"),
+        ("features: {volatility: [1, 9]}\n", "`features.volatility`", "take 2 or more"),
+        ("features: {bollinger: 1}\n", "`features.bollinger`", "greater than or equal to 2"),
+        ('features: {amd: {from: "20:00+02:00"}}\n', "`features.amd.from`", "leave the time zone out"),
+        ('policy: {end_of_day: {flat: "16:30Z"}}\n', "`policy.end_of_day.flat`", "leave the time zone out"),
+        ("features: {confluence: {weights: {amd: 1.0e+308}}}\n", "`features.confluence.weights.amd`", "equal to 1000"),
+        ("features: {confluence: {regime: {hours: 1001}}}\n", "`features.confluence.regime.hours`", "equal to 1000"),
+        ("search: {stop_atr: {low: 1, high: 1.0e+300}}\n", "`search.stop_atr.high`", "equal to 1000"),
+        ("risk: {capital: 1.0e+300}\n", "`risk.capital`", "less than or equal to"),
+        ("simulation: {cost_multiple: 1.0e+300}\n", "`simulation.cost_multiple`", "equal to 1000"),
+        ("labels: {horizon: 1381}\n", "", "labels.horizon: 1381 bars are longer than a session; at most 1380"),
+        ("labels: {threshold_ticks: 1001}\n", "`labels.threshold_ticks`", "equal to 1000"),
+        ("labels: {stop: {ticks: 8}}\n", "`labels`", "stop: of kind barrier only"),
+        ("labels: {target: {ticks: 8}}\n", "`labels`", "target: of kind barrier only"),
+        ("labels: {kind: barrier, stop: {ticks: 8, max: 9}}\n", "`labels.stop`", "leave them out"),
+        ("labels: {kind: barrier, target: {reward_to_risk: 2, min: 3}}\n", "`labels.target`", "leave them out"),
+        ("labels: {kind: barrier, target: {reward_to_risk: 0.01}}\n", "`labels.target.reward_to_risk`", "to 0.1"),
+        ("labels: {kind: barrier, stop: {atr: 101}}\n", "`labels.stop.atr`", "equal to 100"),
     ],
 )
 def test_contradictions_and_wrong_values(tmp_path: Path, extra: str, key: str, says: str) -> None:
     text = refusal(written(tmp_path, extra))
     assert key in text and says in text
+
+
+WHOLE = [
+    "describe.rows", "features.atr", "features.bollinger", "features.ema", "features.flow", "features.macd",
+    "features.obv", "features.returns", "features.rsi", "features.stochastic", "features.volatility",
+    "features.volume", "features.vwap_slope", "features.regime.window", "features.structure.equal",
+    "features.structure.lookback", "features.structure.memory", "features.structure.min_gap",
+    "features.structure.swing", "folds.embargo_sessions", "folds.holdout_sessions", "folds.step", "folds.test",
+    "folds.train", "folds.validate", "gate.audit_rows", "gate.bootstrap", "gate.folds", "gate.seed",
+    "gate.trades_per_fold", "labels.horizon", "labels.stop.max", "labels.through", "model.depth", "model.every",
+    "model.rounds", "model.seed", "policy.cooldown_s", "policy.end_of_day.before_stop_min",
+    "policy.end_of_day.half_size_min", "policy.hold_bars", "policy.max_reversals", "policy.max_trades",
+    "policy.stale_s", "policy.stop.fixed_ticks", "policy.stop.max_ticks", "risk.long_pause_min", "sandbox.seed",
+    "search.seed", "search.trials", "simulation.latency_bars", "simulation.slippage_ticks",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [2**33, 2**55, 2**62, 2**70])
+@pytest.mark.parametrize("key", WHOLE)
+def test_no_whole_number_outgrows_the_kernels(tmp_path: Path, key: str, value: int) -> None:
+    name = key.rsplit(".", 1)[-1]
+    several = {"macd": [12, 26, value]}.get(name, [2, value])
+    given = several if name in ("ema", "flow", "macd", "returns", "volatility", "volume") else value
+    assert f"`{key}" in refusal(written(tmp_path), **{key: given})
+
+
+@pytest.mark.parametrize("interval", ["1s", "1m", "5m", "1h"])
+def test_the_longest_horizon_is_a_session(tmp_path: Path, interval: str) -> None:
+    path, most = written(tmp_path), {"1s": 82_800, "1m": 1380, "5m": 276, "1h": 23}[interval]
+    assert load_lane(path, interval=interval, **{"labels.horizon": most}).labels.horizon == most
+    assert f"at most {most}" in refusal(path, interval=interval, **{"labels.horizon": most + 1})
+
+
+def test_a_bundle_s_lane_names_every_key(tmp_path: Path) -> None:
+    lane = load_lane(written(tmp_path, "labels: {kind: barrier, stop: {ticks: 8}}\n"))
+    assert Lane(**lane.model_dump(mode="json", by_alias=True)) == lane
+    lane = load_lane(written(tmp_path))
+    assert Lane(**lane.model_dump(mode="json", by_alias=True)) == lane
+
+
+def test_a_message_shows_the_wrong_value_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    for text in (refusal(path, end="2020-01-01"), refusal(path, **{"features.macd": [26, 12, 9]})):
+        assert "found" not in text and "2021" not in text.removeprefix(str(path)) and len(text) < len(str(path)) + 120
+    assert len(refusal(path, **{"features.rsi": "x" * 5000})) < 300 + len(str(path))
 
 
 def test_missing_key(tmp_path: Path) -> None:

@@ -9,7 +9,10 @@ import pytest
 from scalper.errors import BadInput
 from scalper.settings import DatabentoSettings, load_lane
 
-LANE = "name: mes\nsymbol: MES\nsource: databento\ninterval: {interval}\nstart: 2026-09-08\ndatabento: {asked}\n"
+LANE = (
+    "name: mes\nsymbol: MES\nsource: databento\ninterval: {interval}\nstart: 2026-09-08\n"
+    "labels: {{horizon: 8}}\ndatabento: {asked}\n"
+)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,27 @@
 """Features: one compiled step that turns a bar into a row, its catalogue, and the drivers for batch and stream.
 
-Here: the kernel, the names and warm-ups of its columns, the context between sessions. Not here: labels, files, models.
-Adding a feature: one line in a `_write_…` function of kernel.py, one line in catalogue.py.
+Here: the kernel, its groups, the names and warm-ups of its columns, the context between sessions. Not here: labels,
+files, models. How to add a column or a group: groups/__init__.py.
 """
 
-from scalper.features.catalogue import Feature, catalogue, params
-from scalper.features.kernel import VERSION
-from scalper.features.session import Block, Stream, compute, context, fresh
+from scalper.features.catalogue import catalogue, params
+from scalper.features.core import Feature
+from scalper.features.kernel import AUX, VERSION
+from scalper.features.rows import Rows, RowScan
+from scalper.features.session import Block, Stream, compute, context, fresh, restore
 
-__all__ = ["VERSION", "Block", "Feature", "Stream", "catalogue", "compute", "context", "fresh", "params"]
+__all__ = [
+    "AUX",
+    "VERSION",
+    "Block",
+    "Feature",
+    "RowScan",
+    "Rows",
+    "Stream",
+    "catalogue",
+    "compute",
+    "context",
+    "fresh",
+    "params",
+    "restore",
+]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from scalper.gate import forecast, integrity, limits, robustness, walkforward
 from scalper.gate.case import Case, Measured
 from scalper.gate.check import Check, Rule
 from scalper.gate.evidence import Evidence
+from scalper.gate.found import Result
 from scalper.gate.measure import SESSIONS, measure
 from scalper.lake import Lake
-from scalper.learn.folds import Folds
 from scalper.learn.recipe import Recipe
 
 REGISTRY: tuple[Rule, ...] = (
@@ -34,9 +36,11 @@ def judge(evidence: Evidence, measured: Measured) -> list[Check]:
     return [rule.judge(case) for rule in REGISTRY]
 
 
-def evaluate(evidence: Evidence, lake: Lake, recipe: Recipe, folds: Folds, *, sessions: int = SESSIONS) -> list[Check]:
-    """Measure the recipe on a few sessions of the path (stream, latency, audit), then make every check.
+def evaluate(
+    evidence: Evidence, lake: Lake, recipe: Recipe, audit: Sequence[Result], *, sessions: int = SESSIONS
+) -> list[Check]:
+    """Measure the recipe on a few sessions of the path (stream, latency), then make every check.
 
-    `recipe` is what the bundle will hold; `folds` are the lane's, and the audit makes sure that none saw its future.
+    `recipe` is what the bundle will hold; `audit` is what gate.audit found on its lane.
     """
-    return judge(evidence, measure(lake, recipe, evidence, folds, sessions=sessions))
+    return judge(evidence, measure(lake, recipe, evidence, audit, sessions=sessions))

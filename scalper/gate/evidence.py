@@ -12,7 +12,7 @@ from typing import Any, cast
 import polars as pl
 
 from scalper.errors import BadInput, DataUnavailable
-from scalper.lake.store import write_parquet
+from scalper.lake.parquet import write_parquet
 from scalper.settings import Lane
 
 VERSION = 1

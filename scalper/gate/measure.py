@@ -1,4 +1,4 @@
-"""Measurements of a recipe on a few sessions of the lake: batch against stream, time to a decision, look-ahead."""
+"""Measurements of a recipe on a few sessions of the lake: batch against stream, and the time to a decision."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from scalper.clock import busy, iso
-from scalper.gate.audit import SESSIONS, Result, audit_sessions
-from scalper.gate.audit_decisions import folds as audit_folds
+from scalper.clock import busy
+from scalper.gate.audit import SESSIONS
 from scalper.gate.case import Measured
 from scalper.gate.evidence import Evidence
+from scalper.gate.found import Result
 from scalper.gate.subject import Subject, batch, find, joined, streamed, unequal
 from scalper.lake import Lake
-from scalper.learn.folds import Folds
 from scalper.learn.recipe import Recipe
 from scalper.policy import DECISION, open_account, rules
 from scalper.policy.kernel import open_session, step  # pyright: ignore[reportUnknownVariableType]
@@ -25,17 +24,19 @@ WARMING_ROWS = 50
 RESTARTS = 3
 
 
-def measure(lake: Lake, recipe: Recipe, evidence: Evidence, folds: Folds, *, sessions: int = SESSIONS) -> Measured:
-    """Measure stream, latency and look-ahead on sessions of the path; without any in the lake nothing is measured."""
+def measure(
+    lake: Lake, recipe: Recipe, evidence: Evidence, audit: Sequence[Result], *, sessions: int = SESSIONS
+) -> Measured:
+    """Measure stream and latency on sessions of the path; without any in the lake nothing is measured.
+
+    `audit`: what gate.audit found on the lane.
+    """
     subjects = find(lake, recipe.lane, evidence.daily["session"].to_list(), sessions)
     if not subjects:
         why = "the lake has no session of the path to measure on"
-        return Measured(missing=dict.fromkeys(("stream", "latency", "audit"), why))
-    results = audit_sessions(subjects, seed=recipe.lane.gate.seed, choice=recipe.choice)
+        return Measured(audit=tuple(audit), missing=dict.fromkeys(("stream", "latency"), why))
     return Measured(
-        stream=stream(subjects, recipe.lane.gate.seed),
-        latency=latency(recipe, subjects),
-        audit=(*results, _folds(lake, recipe, evidence, folds)),
+        stream=stream(subjects, recipe.lane.gate.seed), latency=latency(recipe, subjects), audit=tuple(audit)
     )
 
 
@@ -45,7 +46,7 @@ def stream(subjects: Sequence[Subject], seed: int) -> dict[str, Any]:
     rows = cells = restarts = differences = 0
     first = None
     for one in subjects:
-        whole = joined(batch(one, one.bars))
+        whole = joined(batch(one, one.traded))
         again = rng.choice(one.bars.size, min(RESTARTS, one.bars.size), replace=False).tolist()
         for other in (streamed(one), streamed(one, again)):
             wrong = unequal(whole, joined(other))
@@ -53,8 +54,7 @@ def stream(subjects: Sequence[Subject], seed: int) -> dict[str, Any]:
             cells += wrong.size
             if first is None and wrong.any():
                 row, column = (int(part) for part in np.argwhere(wrong)[0])
-                names = [*(feature.name for feature in one.columns), "volatility_ticks"]
-                first = f"{names[column]} at {iso(int(one.bars['ts_ns'][row]))}"
+                first = f"{one.watched[column].name} at {one.when(row)}"
         rows, restarts = rows + one.bars.size, restarts + len(again)
     counted = {"sessions": len(subjects), "rows": rows, "cells": cells, "restarts": restarts}
     return counted | {"differences": differences, "first": first}
@@ -87,9 +87,3 @@ def latency(recipe: Recipe, subjects: Sequence[Subject]) -> dict[str, float]:
                 taken.append(1e3 * (busy() - began))
     p50, p99, worst = np.quantile(taken, (0.5, 0.99, 1.0)).tolist() if taken else (0.0, 0.0, 0.0)
     return {"rows": len(taken), "p50_ms": p50, "p99_ms": p99, "worst_ms": worst}
-
-
-def _folds(lake: Lake, recipe: Recipe, evidence: Evidence, folds: Folds) -> Result:
-    wrong, coverage = audit_folds(lake, recipe.lane, folds, evidence.daily)
-    detail = wrong or f"{coverage}: no look-ahead"
-    return {"id": "audit.folds", "passed": wrong is None, "detail": detail, "coverage": coverage}

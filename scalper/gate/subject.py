@@ -1,135 +1,180 @@
-"""One session under audit: its bars, its times, the context it starts from; and ways to change its future."""
+"""One session under audit: its bars, its times, the context it starts from, and its features, computed or streamed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from scalper import features
+from scalper.clock import iso
 from scalper.errors import DataUnavailable
 from scalper.features import Block, Feature, Stream
-from scalper.lake import Lake
-from scalper.learn.session import bars_of, context_of
-from scalper.market import Session, sessions
+from scalper.features.groups import structure, volatility
+from scalper.lake import Lake, SessionBars
+from scalper.learn.session import need_flow, tradable, traded_bars
+from scalper.market import INTERVALS, Session, carry, sessions
 from scalper.settings import Lane
 
 Array = np.ndarray[Any, Any]
-Kind = Literal["shuffle", "noise", "delete"]
-KINDS: tuple[Kind, ...] = ("shuffle", "noise", "delete")
 LOOK_BACK = timedelta(days=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A session as the audit takes it apart; bars (n,) BAR, timetable (1,), context (1,) or None."""
+    """A session as the audit takes it apart; timetable (1,), context (1,) or None, `windows` the kernel's PARAMS."""
 
     lane: Lane
     session: Session
+    before: Session | None
+    """The session before it in the calendar."""
     contract: str
+    traded: Array
+    """The session's own bars (n,) BAR."""
     bars: Array
+    """The same with the carried seconds of a one-second lane: what the kernel steps over."""
     timetable: Array
     context: Array | None
-    columns: tuple[Feature, ...]
-    """The lane's features, in order."""
-    windows: Array
-    """The kernel's parameters."""
+    columns: tuple[Feature, ...] = field(repr=False)
+    windows: Array = field(repr=False)
+
+    @property
+    def watched(self) -> tuple[Feature, ...]:
+        """The lane's columns, then the numbers of AUX: `joined` lays a block out like this."""
+        lane = self.lane
+        swings = 0
+        if int(self.windows["updates"][0]) & structure.BIT:
+            swings = structure.catalogue(lane.features, lane.interval_ns)[0].warm_up
+        warm = (volatility.warm_up(lane.features, lane.interval_ns), swings, swings)
+        names = features.AUX.names or ()
+        return (*self.columns, *(Feature(name, "", "", "", n) for name, n in zip(names, warm, strict=True)))
+
+    @property
+    def kept(self) -> Array:
+        """Mask of `bars`: the rows that the lane stores."""
+        return self.keeps(self.bars)
+
+    def keeps(self, bars: Array) -> Array:
+        """Mask of carried bars of this session: traded, in the lane's hours, and warm."""
+        return tradable(bars, self.timetable) & (np.arange(bars.size) >= int(self.windows["warm_up"][0]))
+
+    def carried(self, traded: Array) -> Array:
+        """Bars of this session as the kernel gets them: with carried seconds in a one-second lane."""
+        return carry(traded, self.session, self.lane.interval_ns) if self.lane.interval == "1s" else traded
 
     def fresh(self) -> Array:
         """The state at the session's first bar."""
-        return features.fresh(self.contract, self.context)
+        return features.fresh(self.contract, self.context, self.windows)
 
     def stream(self, state: Array | None = None) -> Stream:
         """The stream driver, from the session's start or from a saved state."""
         return Stream(self.fresh() if state is None else state, self.windows, self.timetable, len(self.columns))
 
+    def restored(self, saved: bytes) -> Stream:
+        """A stream that goes on from the bytes of a state."""
+        return self.stream(features.restore(saved, self.windows))
+
+    def when(self, row: int) -> str:
+        """The start of a bar of `bars`, in words."""
+        return iso(int(self.bars["ts_ns"][row]))
+
 
 Compute = Callable[[Subject, Array], Block]
-"""Features of some bars (n,) of a subject, from the session's first state."""
+"""Features of some traded bars of a subject, from the session's first state: a row for each of their carried bars."""
 
 
-def batch(subject: Subject, bars: Array) -> Block:
+def batch(subject: Subject, traded: Array) -> Block:
     """The features as every stage of the lane computes them."""
+    bars = subject.carried(traded)
     return features.compute(subject.fresh(), subject.windows, bars, subject.timetable, len(subject.columns))
 
 
-def find(lake: Lake, lane: Lane, days: Sequence[date], count: int) -> list[Subject]:
-    """At most `count` sessions of `days` that the lake has, spread evenly from the first to the last."""
-    spread = np.linspace(0, len(days) - 1, min(count, len(days))).round().astype(int).tolist() if days else []
-    order = [*dict.fromkeys(spread), *(i for i in range(len(days)) if i not in set(spread))]
-    found: list[Subject] = []
-    for index in order:
-        if len(found) >= count:
-            break
-        try:
-            found.append(subject(lake, lane, days[index]))
-        except DataUnavailable:
+def every(lake: Lake, lane: Lane, days: Sequence[date]) -> Iterator[tuple[date, Subject | None]]:
+    """The sessions of `days`, in order; None for one of which the lake has no bars of the contract.
+
+    Bars are read once, also where the next session takes its context from them.
+    """
+    if not days:
+        return
+    near = sessions(lane.symbol, min(days) - LOOK_BACK, max(days))
+    columns = features.catalogue(lane.features, lane.interval_ns)
+    windows = features.params(lane.features, lane.interval_ns)
+    wanted = set(days)
+    held: tuple[date, SessionBars | None] | None = None
+    for index, one in enumerate(near):
+        if one.date not in wanted:
             continue
-    return sorted(found, key=lambda one: one.session.date)
+        before = near[index - 1] if index else None
+        if before is None or held is None or held[0] != before.date:
+            held = (before.date, _read(lake, lane, before)) if before else None
+        left = held[1] if held else None
+        found = _read(lake, lane, one)
+        held = (one.date, found)
+        if found is None:
+            yield one.date, None
+            continue
+        need_flow(lane, found)
+        context = features.context(left.contract, left.bars, lane.interval_ns) if left else None
+        bars = carry(found.bars, one, lane.interval_ns) if lane.interval_ns == INTERVALS["1s"] else found.bars
+        table = lane.timetable(one)
+        yield (
+            one.date,
+            Subject(lane, one, before, found.contract, found.bars, bars, table, context, columns, windows),
+        )
 
 
-def subject(lake: Lake, lane: Lane, day: date) -> Subject:
-    """The session of `day` from the lake. Raises DataUnavailable if it has no bars there."""
-    near = sessions(lane.symbol, day - LOOK_BACK, day)
-    session, before = near[-1], near[-2] if len(near) > 1 else None
-    loaded = bars_of(lake, lane, session)
-    context = context_of(lake, lane, session, before)
-    return Subject(
-        lane,
-        session,
-        loaded.contract,
-        loaded.bars,
-        lane.timetable(session),
-        context,
-        features.catalogue(lane.features, lane.interval_ns),
-        features.params(lane.features, lane.interval_ns),
-    )
+def _read(lake: Lake, lane: Lane, one: Session) -> SessionBars | None:
+    try:
+        return traded_bars(lake, lane, one)
+    except DataUnavailable:
+        return None
 
 
-def perturb(bars: Array, cut: int, kind: Kind, rng: np.random.Generator) -> Array:
-    """The bars with another future: those up to and including `cut` stay as they are."""
-    kept, tail = bars[: cut + 1], bars[cut + 1 :].copy()
-    if kind == "delete":
-        return kept.copy()
-    if kind == "shuffle":
-        stamps = tail["ts_ns"].copy()
-        tail = tail[rng.permutation(tail.size)]
-        tail["ts_ns"] = stamps
-    else:
-        close = tail["close"] + rng.integers(-40, 41, tail.size)
-        open_ = tail["open"] + rng.integers(-40, 41, tail.size)
-        tail["open"], tail["close"] = open_, close
-        tail["high"] = np.maximum(open_, close) + rng.integers(0, 9, tail.size)
-        tail["low"] = np.minimum(open_, close) - rng.integers(0, 9, tail.size)
-        tail["volume"] = rng.integers(1, 5000, tail.size)
-        tail["carried"] = 0
-    return np.concatenate([kept, tail])
+def spread(days: Sequence[date], count: int) -> list[date]:
+    """At most `count` of the days, spread evenly from the first to the last."""
+    places: list[float] = np.linspace(0, len(days) - 1, min(count, len(days))).tolist() if days else []
+    return [days[index] for index in dict.fromkeys(round(place) for place in places)]
+
+
+def find(lake: Lake, lane: Lane, days: Sequence[date], count: int) -> list[Subject]:
+    """At most `count` sessions of `days` that the lake has, spread evenly over them."""
+    keys = {"source": lane.source_key, "symbol": lane.symbol, "interval": lane.interval}
+    held = set(lake.dates("bars", keys))
+    chosen = spread([day for day in days if day in held], count)
+    return [one for _, one in every(lake, lane, chosen) if one is not None]
 
 
 def streamed(subject: Subject, restarts: Sequence[int] = ()) -> Block:
     """Features bar by bar; before each bar of `restarts` the state is saved as bytes and a new stream goes on."""
     stream = subject.stream()
     x = np.empty((subject.bars.size, len(subject.columns)), np.float32)
-    volatility = np.empty(subject.bars.size, np.float64)
+    aux = np.empty(subject.bars.size, features.AUX)
     again = set(restarts)
     for i in range(subject.bars.size):
         if i in again:
-            saved = stream.state.tobytes()
-            stream = subject.stream(np.frombuffer(bytearray(saved), stream.state.dtype))
-        row, volatility[i] = stream.push(subject.bars[i : i + 1])
-        x[i] = row[0]
-    return Block(x, volatility)
+            stream = subject.restored(stream.state.tobytes())
+        x[i] = stream.push(subject.bars[i : i + 1])[0][0]
+        aux[i] = stream.aux[0]
+    return Block(x, aux)
 
 
 def joined(block: Block) -> Array:
-    """Features and volatility side by side, (n, f + 1) float64: the last column is the volatility."""
-    return np.column_stack([block.x.astype(np.float64), block.volatility])
+    """Features and the numbers of AUX side by side, (n, f + 3) float64, in the order of Subject.watched."""
+    return np.column_stack([block.x.astype(np.float64), *(block.aux[name] for name in block.aux.dtype.names or ())])
 
 
 def unequal(one: Array, other: Array) -> Array:
     """Mask of the numbers that are not the same bit for bit; any two NaN are the same."""
     left, right = np.ascontiguousarray(one, np.float64), np.ascontiguousarray(other, np.float64)
     return (left.view(np.int64) != right.view(np.int64)) & ~(np.isnan(left) & np.isnan(right))
+
+
+def first(subject: Subject, wrong: Array, offset: int = 0) -> str | None:
+    """Column and time of the first number that a mask (rows from `offset`, columns of Subject.watched) holds."""
+    rows = np.flatnonzero(wrong.any(axis=1))
+    if rows.size == 0:
+        return None
+    return f"column {subject.watched[int(wrong[rows[0]].argmax())].name} at {subject.when(int(rows[0]) + offset)}"

@@ -8,7 +8,7 @@ import polars as pl
 
 from scalper.errors import BadInput
 
-VERSIONS: dict[str, int] = {"bars": 2, "features": 1, "labels": 1, "predictions": 1, "definitions": 1, "status": 1}
+VERSIONS: dict[str, int] = {"bars": 2, "features": 1, "labels": 2, "predictions": 1, "definitions": 1, "status": 1}
 """Kind of table to the version of its schema; raised when the meaning or the set of fixed columns changes."""
 
 SCHEMA_KEY = "scalper.schema"
@@ -52,6 +52,10 @@ PRICES = ("open", "high", "low", "close")
 KEY = ("ts_ns", "contract")
 
 
+_NOTHING = {name: pl.lit(None, kind).alias(name) for name, kind in FLOW.items()}
+"""A column of which a source tells nothing; made once, for an expression costs more than reading a column."""
+
+
 def stamp(kind: str) -> str:
     """What a file of this kind carries as its schema, e.g. `bars/2`. Raises BadInput for an unknown kind."""
     if kind not in VERSIONS:
@@ -85,5 +89,4 @@ def told(frame: pl.DataFrame) -> pl.DataFrame:
 
 def filled(frame: pl.DataFrame) -> pl.DataFrame:
     """Bars as a reader gets them: every column of COLUMNS, null where the source does not tell."""
-    absent = [pl.lit(None, kind).alias(name) for name, kind in FLOW.items() if name not in frame.columns]
-    return frame.with_columns(absent).select(*COLUMNS)
+    return frame.select(name if name in frame.columns else _NOTHING[name] for name in COLUMNS)

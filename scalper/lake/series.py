@@ -33,13 +33,14 @@ def read_session(
 
     Raises DataUnavailable if the session, or its contract in it, has no rows: the lane is flat that session.
     """
-    frame = lake.read("bars", bar_keys(source, symbol, interval, session.date))
+    frame = lake.read("bars", bar_keys(source, symbol, interval, session.date), whole=False)
     contract = contract_of(lake, source=source, symbol=symbol, interval=interval, session=session, roll=roll)
-    mine = frame.filter(pl.col("contract") == contract)
+    held = frame["contract"] == contract
+    mine = frame if held.all() else frame.filter(held)
     if mine.is_empty():
-        held = ", ".join(sorted(frame["contract"].unique().to_list()))
+        others = ", ".join(sorted(frame["contract"].unique().to_list()))
         raise DataUnavailable(
-            f"{symbol} {session.date}: the {roll} rule holds {contract}, the lake has {held or 'no rows'}; "
+            f"{symbol} {session.date}: the {roll} rule holds {contract}, the lake has {others or 'no rows'}; "
             f"import or download {contract} for that session"
         )
     return SessionBars(session, contract, to_ticks(mine, instrument(symbol).tick), len(frame) - len(mine))

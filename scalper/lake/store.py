@@ -12,13 +12,17 @@ from pathlib import Path
 import polars as pl
 
 from scalper.errors import BadInput, DataUnavailable
+from scalper.lake.parquet import Table, types_of, write_parquet
 from scalper.lake.schema import COLUMNS, SCHEMA_KEY, VERSIONS, filled, stamp, told, verify
+from scalper.lake.seal import is_sealed
 from scalper.lake.storage import Storage
 from scalper.lake.transaction import recover
 
 PART = "part.parquet"
 BROUGHT = ("bars", "definitions", "status")
 """Kinds that come from outside; the others are made from them."""
+SEALED = ("features", "labels")
+"""Kinds of which the lane makes damaged and edited files anew."""
 
 Keys = dict[str, str]
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -60,27 +64,15 @@ def dated(folder: str) -> date:
     return found
 
 
-def write_parquet(path: Path, frame: pl.DataFrame, metadata: dict[str, str]) -> None:
-    """Write lz4 Parquet under a temporary name in the same folder, then rename; the same frame gives the same bytes.
-
-    polars writes numbers plainly (a dictionary of floats costs six times the time).
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        frame.write_parquet(temporary, compression="lz4", statistics=False, metadata=metadata)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_table(path: Path, kind: str, frame: pl.DataFrame, metadata: dict[str, str] | None = None) -> None:
+def write_table(path: Path, kind: str, table: Table, metadata: dict[str, str] | None = None) -> None:
     """Write a table of a kind, with its schema in the metadata, to a local file.
 
     Of bars the optional columns that tell nothing are left out. Raises BadInput if the schema is not the kind's.
     """
-    verify(kind, frame.schema, str(path))
-    write_parquet(path, told(frame) if kind == "bars" else frame, {SCHEMA_KEY: stamp(kind), **(metadata or {})})
+    verify(kind, types_of(table), str(path))
+    if kind == "bars" and isinstance(table, pl.DataFrame):
+        table = told(table)
+    write_parquet(path, table, {SCHEMA_KEY: stamp(kind), **(metadata or {})})
 
 
 def view(kind: str, paths: Sequence[Path]) -> str:
@@ -121,34 +113,36 @@ class Lake:
         """Whether the table is in the lake."""
         return self.storage.exists(self.name(kind, keys))
 
-    def write(self, kind: str, keys: Keys, frame: pl.DataFrame, metadata: dict[str, str] | None = None) -> str:
+    def write(self, kind: str, keys: Keys, table: Table, metadata: dict[str, str] | None = None) -> str:
         """Write one table atomically, replacing what was there; returns its name.
 
         Bars may leave out optional columns. Raises BadInput if the schema is not the kind's.
         """
         name = self.name(kind, keys)
-        verify(kind, frame.schema, self.storage.uri(name))
+        verify(kind, types_of(table), self.storage.uri(name))
         made = self.storage.scratch() / f"{os.getpid()}.{name.replace('/', '.')}"
         try:
-            write_table(made, kind, frame, metadata)
+            write_table(made, kind, table, metadata)
             self.storage.put(made, name)
         finally:
             made.unlink(missing_ok=True)
         return name
 
-    def read(self, kind: str, keys: Keys) -> pl.DataFrame:
-        """Read one table; bars always have every column of COLUMNS.
+    def read(self, kind: str, keys: Keys, columns: list[str] | None = None, *, whole: bool = True) -> pl.DataFrame:
+        """Read one table, or only these columns of it, ts_ns among them.
 
+        Bars have every column of COLUMNS, null where the file tells nothing; unless `whole` is False, which is faster.
         Raises DataUnavailable if it is missing, BadInput if it is unreadable or of another schema version.
         """
         with self._present(kind, keys) as path:
             self._metadata(kind, keys, path)
             try:
-                frame = pl.read_parquet(path, hive_partitioning=False, glob=False)
+                frame = pl.read_parquet(path, columns=columns, hive_partitioning=False, glob=False)
             except (pl.exceptions.PolarsError, OSError) as error:
                 raise self._unreadable(kind, keys, error) from None
-        verify(kind, frame.schema, self.storage.uri(self.name(kind, keys)))
-        return filled(frame) if kind == "bars" else frame
+        if columns is None:
+            verify(kind, frame.schema, self.storage.uri(self.name(kind, keys)))
+        return filled(frame) if kind == "bars" and whole and columns is None else frame
 
     def scan(self, kind: str, keys: Sequence[Keys]) -> pl.LazyFrame:
         """Several tables of a kind as one, in the order given, with the column `date` of their keys.
@@ -171,9 +165,15 @@ class Lake:
         )
         return found.with_columns(pl.col("date").str.extract(r"date=(\d{4}-\d{2}-\d{2})").str.to_date())
 
-    def metadata(self, kind: str, keys: Keys) -> dict[str, str]:
-        """What the writer left in the file's metadata, schema included. Raises as `read` does."""
+    def metadata(self, kind: str, keys: Keys, *, sealed: bool = False) -> dict[str, str]:
+        """What the writer left in the file's metadata, schema included. Raises as `read` does.
+
+        With `sealed` it raises BadInput too for a file that is not byte for byte what was written; see seal.py.
+        """
         with self._present(kind, keys) as path:
+            if sealed and not is_sealed(memoryview(path.read_bytes())):
+                where = self.storage.uri(self.name(kind, keys))
+                raise BadInput(f"{where}: damaged, edited or never sealed; {_remedy(kind)}")
             return self._metadata(kind, keys, path)
 
     def dates(self, kind: str, keys: Keys) -> list[date]:
@@ -239,4 +239,9 @@ class Lake:
 
     def _unreadable(self, kind: str, keys: Keys, error: Exception) -> BadInput:
         where, what = self.storage.uri(self.name(kind, keys)), str(error).splitlines()[0]
-        return BadInput(f"{where}: cannot be read as Parquet ({what}); delete it and make it again")
+        return BadInput(f"{where}: cannot be read as Parquet ({what}); {_remedy(kind)}")
+
+
+def _remedy(kind: str) -> str:
+    """How a damaged file is replaced."""
+    return "run the lane again, which makes it anew" if kind in SEALED else "delete it and make it again"

@@ -5,9 +5,10 @@ resumed by running it again. Not here: arithmetic (the floors below) and what ru
 """
 
 from scalper.lane.bars import bars, fetch, gaps, quote
+from scalper.lane.described import describe
 from scalper.lane.learning import folds, learnable, models, search
 from scalper.lane.quality import check, judged, quality, quality_page, unfit, usable
-from scalper.lane.rows import features, labels
+from scalper.lane.rows import features, labels, materialise
 from scalper.lane.simulation import simulation
 from scalper.lane.stage import StageReport, calendar
 from scalper.lane.verdict import audit, gate, replay, run, track
@@ -18,6 +19,7 @@ __all__ = [
     "bars",
     "calendar",
     "check",
+    "describe",
     "features",
     "fetch",
     "folds",
@@ -26,6 +28,7 @@ __all__ = [
     "judged",
     "labels",
     "learnable",
+    "materialise",
     "models",
     "quality",
     "quality_page",

@@ -61,7 +61,7 @@ def bars(
         one for one in wanted if lake.exists("bars", bar_keys(lane.source_key, lane.symbol, lane.interval, one.date))
     ]
     if not held:
-        raise DataUnavailable(no_bars(lane))
+        raise DataUnavailable(none_of(lane, lake, wanted))
     whole = [one for one in held if _readable(lane, lake, one)]
     rows, preview = _bar_table(lane, lake, whole)
     detail |= {"sessions": len(held), "missing": len(wanted) - len(held)}
@@ -85,6 +85,18 @@ def completed(lane: Lane, lake: Lake, wanted: Sequence[Session], progress: Progr
 def no_bars(lane: Lane) -> str:
     how = "scalper import" if lane.source == "import" else "scalper download"
     return f"lane {lane.name}: the lake has no {lane.interval} bars of {lane.symbol}, nor finer ones; run {how} first"
+
+
+def none_of(lane: Lane, lake: Lake, wanted: Sequence[Session]) -> str:
+    """That the lake has none of these sessions, and which ones it has."""
+    there = lake.dates("bars", keys_of(lane))
+    if not there or not wanted:
+        return no_bars(lane)
+    how = "import" if lane.source == "import" else "download"
+    return (
+        f"lane {lane.name}: the lake's {lane.interval} bars of {lane.symbol} are of {there[0]} to {there[-1]}, none of "
+        f"the lane's dates {wanted[0].date} to {wanted[-1].date}; {how} these, or change the lane's start and end"
+    )
 
 
 def fetch(

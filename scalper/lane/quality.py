@@ -53,9 +53,9 @@ def quality_page(lane: Lane, home: Home) -> str:
     return page_of(Lake(home.lake), **keys_of(lane), roll=lane.roll)
 
 
-def quality(lane: Lane, home: Home) -> QualityReport:
-    """The verdicts on all sessions of the lane; those that are not there or stale, of other bars, are made now."""
-    lake, every = Lake(home.lake), calendar(lane)
+def quality(lane: Lane, home: Home, days: Sequence[date] | None = None) -> QualityReport:
+    """The verdicts on the lane's sessions, or some; those that are not there or stale, of other bars, are made now."""
+    lake, every = Lake(home.lake), chosen(calendar(lane), days)
     found = judged(lane, home)
     origin = made_of(lake, **keys_of(lane), sessions=every, degraded=_degraded(lane, lake, every))
     known = {} if found is None else {day: one.made_of for day, one in found.sessions.items()}
@@ -79,17 +79,19 @@ def unfit(lane: Lane, report: QualityReport) -> str | None:
     return None
 
 
-def usable(lane: Lane, home: Home) -> list[Session]:
-    """The sessions that are not quarantined, from the first to the last in the lake, in order.
+def usable(lane: Lane, home: Home, days: Sequence[date] | None = None) -> list[Session]:
+    """The sessions, or those of `days`, that are not quarantined, from the first to the last in the lake, in order.
 
     One between them that the lake lacks, or lacks in the contract that the roll rule holds, is a flat session: it has
     no rows to learn from and earns nothing, but it counts.
     """
-    lake, bad = Lake(home.lake), quality(lane, home).quarantined
+    lake, wanted = Lake(home.lake), None if days is None else set(days)
+    every = [one for one in calendar(lane) if wanted is None or one.date in wanted]
+    bad = quality(lane, home, [one.date for one in every]).quarantined if every else {}
     there = lake.dates("bars", keys_of(lane))
     if not there:
         raise DataUnavailable(no_bars(lane))
-    return [one for one in calendar(lane) if there[0] <= one.date <= there[-1] and one.date not in bad]
+    return [one for one in every if there[0] <= one.date <= there[-1] and one.date not in bad]
 
 
 def _degraded(lane: Lane, lake: Lake, wanted: Sequence[Session]) -> dict[date, str] | None:

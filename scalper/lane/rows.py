@@ -1,115 +1,135 @@
-"""Features and labels: one file a session each, made where the inputs have changed."""
+"""Features and labels: one file a session each, made where the inputs have changed, both in one pass over the bars."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from datetime import date
+from queue import SimpleQueue
 
-import numpy as np
 import polars as pl
 
 from scalper import clock
-from scalper import features as feature_floor
-from scalper.compiled import source_digest
-from scalper.errors import DataUnavailable
-from scalper.lake import Lake, bar_keys
+from scalper.features import RowScan
+from scalper.lake import Lake
+from scalper.lane.making import BALANCE, KINDS, Made, Maker, Recipe
 from scalper.lane.quality import usable
+from scalper.lane.sketches import stacked_svg
 from scalper.lane.stage import Progress, StageReport, bar, calendar
-from scalper.learn.session import bars_of, labels_of, prepare
 from scalper.market import Session
 from scalper.settings import Home, Lane
 from scalper.simulate.sketch import columns_svg
+
+THREADS = 2
+BLOCK = 16
+"""Sessions that a thread goes through in a row; only before the first of them it reads a session for its context."""
 
 
 def features(
     lane: Lane, home: Home, days: Sequence[date] | None = None, *, progress: Progress | None = None
 ) -> StageReport:
     """Write the feature rows of each usable session: traded, in the lane's hours, warm."""
-    names = [one.name for one in feature_floor.catalogue(lane.features, lane.interval_ns)]
-    feature_floor.params(lane.features, lane.interval_ns)
-
-    def make(lake: Lake, one: Session, before: Session | None, _: np.ndarray) -> pl.DataFrame:
-        ready = prepare(lake, lane, one, before)
-        rows = ready.rows
-        columns = dict(zip(names, np.ascontiguousarray(ready.block.x[rows].T), strict=True))
-        volatility = ready.block.volatility[rows].astype(np.float32)
-        return pl.DataFrame({"ts_ns": ready.bars["ts_ns"][rows], **columns, "volatility_ticks": volatility})
-
-    config = lane.digest("features", "interval", "hours", "roll", "symbol")
-    code = source_digest("market", "lake", "features", "learn")
-    floats = dict.fromkeys((*names, "volatility_ticks"), pl.Float32)
-    empty = pl.DataFrame(schema={"ts_ns": pl.Int64, **floats})
-    return _session_files(lane, home, "features", days, f"{config} {code}", make, empty, progress)
+    return materialise(lane, home, days, ("features",), progress=progress)["features"]
 
 
 def labels(
     lane: Lane, home: Home, days: Sequence[date] | None = None, *, progress: Progress | None = None
 ) -> StageReport:
     """Write the label of every feature row of each usable session; its features come first."""
-
-    def make(lake: Lake, one: Session, _: Session | None, bars: np.ndarray) -> pl.DataFrame:
-        label, move, end_ns = labels_of(lane, bars, lane.timetable(one))
-        wanted = lake.read("features", {"lane": lane.name, "date": one.date.isoformat()})["ts_ns"]
-        rows = np.isin(bars["ts_ns"], wanted.to_numpy())
-        return pl.DataFrame(
-            {
-                "ts_ns": bars["ts_ns"][rows],
-                "label": label[rows],
-                "move_ticks": move[rows].astype(np.float32),
-                "end_ns": end_ns[rows],
-            }
-        )
-
-    config = lane.digest("features", "interval", "hours", "roll", "symbol", "labels", "policy")
-    code = source_digest("market", "lake", "features", "labels", "learn")
-    empty = pl.DataFrame(schema={"ts_ns": pl.Int64, "label": pl.Int8, "move_ticks": pl.Float32, "end_ns": pl.Int64})
-    return _session_files(lane, home, "labels", days, f"{config} {code}", make, empty, progress)
+    return materialise(lane, home, days, ("labels",), progress=progress)["labels"]
 
 
-def _session_files(
+def materialise(
     lane: Lane,
     home: Home,
-    kind: str,
-    days: Sequence[date] | None,
-    recipe: str,
-    make: Callable[[Lake, Session, Session | None, np.ndarray], pl.DataFrame],
-    empty: pl.DataFrame,
-    given: Progress | None,
-) -> StageReport:
-    """Make one file a session from its bars, where the inputs have changed since the last time."""
+    days: Sequence[date] | None = None,
+    kinds: Sequence[str] = KINDS,
+    *,
+    progress: Progress | None = None,
+) -> dict[str, StageReport]:
+    """Write the files of each usable session, all kinds at once: what a stage alone would write, byte for byte.
+
+    Files of sessions that may no longer be used are removed if `days` is None. Raises DataUnavailable if only labels
+    are asked for and the features are not there; BadInput, naming the session, for bars that cannot be used.
+    """
     started = clock.monotonic()
-    lake, every = Lake(home.lake), calendar(lane)
-    before = dict(zip([one.date for one in every[1:]], every, strict=False))
-    wanted = set(days) if days is not None else None
-    due = [one for one in usable(lane, home) if wanted is None or one.date in wanted]
-    skipped = flat = 0
-    last: pl.DataFrame | None = None
-    sizes: dict[date, int] = {}
-    with bar(f"{lane.name}: {kind}", given) as advance:
-        for index, one in enumerate(due, 1):
-            keys = {"lane": lane.name, "date": one.date.isoformat()}
-            stamp = _input_digest(lane, lake, one, before.get(one.date), recipe)
-            if lake.exists(kind, keys) and lake.metadata(kind, keys).get("scalper.input") == stamp:
-                skipped += 1
-            else:
-                try:
-                    bars = bars_of(lake, lane, one).bars
-                except DataUnavailable:  # the session is flat: it counts, without a row
-                    flat += 1
-                    frame = empty
-                else:
-                    last = frame = make(lake, one, before.get(one.date), bars)
-                lake.write(kind, keys, frame, {"scalper.input": stamp})
-                sizes[one.date] = frame.height
-            advance(index, len(due))
-    if days is None:
-        _forget(lake, lane, kind, {one.date for one in due})
-    detail = {"sessions": len(due), "flat, without bars of the contract": flat}
-    preview = last.tail(5) if last is not None else None
-    picture = columns_svg("rows a session", list(sizes), list(sizes.values())) if sizes else None
+    lake, due = Lake(home.lake), usable(lane, home, days)
+    with bar(f"{lane.name}: {' and '.join(kinds)}", progress) as advance:
+        found = _made(lane, lake, due, kinds, advance)
     seconds = clock.monotonic() - started
-    return StageReport(kind, sum(sizes.values()), len(sizes), skipped, seconds, detail, preview, picture)
+    reports: dict[str, StageReport] = {}
+    for kind in kinds:
+        if days is None:
+            _forget(lake, lane, kind, {one.date for one in due})
+        reports[kind] = _report(lane, lake, kind, {one.date: found[one.date] for one in due}, seconds)
+    return reports
+
+
+def _made(lane: Lane, lake: Lake, due: list[Session], kinds: Sequence[str], advance: Progress) -> dict[date, Made]:
+    """Go through the sessions in blocks, on a few threads: kernel and file formats release Python's lock."""
+    every, recipe = calendar(lane), Recipe(lane)
+    before = dict(zip([one.date for one in every[1:]], every, strict=False))
+    size = min(BLOCK, -(-len(due) // THREADS)) or 1
+    blocks = [due[first : first + size] for first in range(0, len(due), size)]
+    idle: SimpleQueue[RowScan] = SimpleQueue()
+    for _ in range(THREADS):
+        idle.put(recipe.scan())
+
+    def work(block: list[Session]) -> dict[date, Made]:
+        scan = idle.get()
+        try:
+            maker = Maker(lane, lake, recipe, scan)
+            return {one.date: maker.make(one, before.get(one.date), kinds) for one in block}
+        finally:
+            idle.put(scan)
+
+    found: dict[date, Made] = {}
+    pool = ThreadPoolExecutor(THREADS)
+    try:
+        for one in as_completed([pool.submit(work, block) for block in blocks]):
+            found |= one.result()
+            advance(len(found), len(due))
+    finally:
+        pool.shutdown(cancel_futures=True)  # what failed, or a Ctrl-C, waits for the blocks under way only
+    return found
+
+
+def _report(lane: Lane, lake: Lake, kind: str, found: dict[date, Made], seconds: float) -> StageReport:
+    """What the pass did for one kind of file."""
+    sizes = {day: one.rows[kind] for day, one in found.items() if kind in one.rows}
+    spent: dict[str, float] = {}
+    for one in found.values():
+        for step, much in one.seconds.items():
+            spent[step] = spent.get(step, 0.0) + much
+    detail = {
+        "sessions": len(found),
+        "flat, without bars of the contract": sum(one.flat for one in found.values()),
+        "seconds of the threads": {step: round(much, 3) for step, much in spent.items()},
+    }
+    filled = [day for day, rows in sizes.items() if rows]
+    last = {"lane": lane.name, "date": filled[-1].isoformat()} if filled else None
+    preview = lake.read(kind, last).tail(5) if last else None
+    picture = columns_svg("rows a session", list(sizes), list(sizes.values())) if sizes else None
+    skipped = len(found) - len(sizes)
+    report = StageReport(kind, sum(sizes.values()), len(sizes), skipped, seconds, detail, preview, picture)
+    if kind != "labels":
+        return report
+    return _balanced(report, {day: json.loads(one.told[kind][BALANCE]) for day, one in found.items()})
+
+
+def _balanced(report: StageReport, found: dict[date, dict[str, int]]) -> StageReport:
+    """The report with the balance of the classes: of all sessions in numbers, of each in a picture."""
+    if not found:
+        return report
+    table = pl.DataFrame([{"session": day, **one} for day, one in found.items()])
+    counts = table.drop("session")
+    shares = stacked_svg(
+        "labels, shares of the rows a session", table["session"].to_list(), counts.to_dict(as_series=False)
+    )
+    detail = report.detail | {"balance": counts.sum().row(0, named=True)}
+    return replace(report, detail=detail, picture=shares)
 
 
 def _forget(lake: Lake, lane: Lane, kind: str, keep: set[date]) -> None:
@@ -117,12 +137,3 @@ def _forget(lake: Lake, lane: Lane, kind: str, keep: set[date]) -> None:
     for day in lake.dates(kind, {"lane": lane.name}):
         if day not in keep:
             lake.delete(kind, {"lane": lane.name, "date": day.isoformat()})
-
-
-def _input_digest(lane: Lane, lake: Lake, one: Session, before: Session | None, recipe: str) -> str:
-    """SHA-256 over what a session's file is made from: its bars, those of the session before, settings and code."""
-    found = hashlib.sha256(recipe.encode())
-    for session in (before, one):
-        keys = bar_keys(lane.source_key, lane.symbol, lane.interval, session.date) if session else None
-        found.update(lake.digest("bars", keys).encode() if keys and lake.exists("bars", keys) else b"none")
-    return found.hexdigest()

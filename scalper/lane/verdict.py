@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from scalper import clock
 from scalper.errors import BadInput, DataUnavailable, Refused
+from scalper.gate.audit import Made
 from scalper.gate.audit import audit as look_ahead
 from scalper.gate.bundle import write_bundle
 from scalper.gate.checks import evaluate
@@ -20,7 +21,7 @@ from scalper.lake import Lake
 from scalper.lane.bars import bars
 from scalper.lane.learning import folds, learnable, models, search
 from scalper.lane.quality import check
-from scalper.lane.rows import features, labels
+from scalper.lane.rows import labels, materialise
 from scalper.lane.simulation import digests, simulation
 from scalper.lane.stage import Progress, bar, calendar, evidence_folder, ledger_path, models_root
 from scalper.learn import ledger, tracking
@@ -85,13 +86,19 @@ def replay(lane: Lane, home: Home, day: date | None = None) -> ReplayReport:
 
 
 def audit(lane: Lane, home: Home) -> list[dict[str, Any]]:
-    """Whether anything of the lane sees the future: features, labels, decisions, folds; one result each.
+    """Whether anything of the lane sees the future: features, labels, fits, decisions, folds; one result each.
 
-    Raises DataUnavailable when the lane was not simulated yet.
+    Of a lane that was not simulated yet, all but what needs its models (gate.audit.MODELS). Raises DataUnavailable
+    without features.
     """
-    evidence = Evidence.load(evidence_folder(lane, home), lane)
-    found = folds(lane, home)
-    return look_ahead(Lake(home.lake), lane, found.tested(), folds=found, daily=evidence.daily)
+    folder = evidence_folder(lane, home)
+    made = _made(lane, home, Evidence.load(folder, lane)) if folder.exists() else None
+    return look_ahead(Lake(home.lake), lane, made)
+
+
+def _made(lane: Lane, home: Home, evidence: Evidence) -> Made:
+    """What the audit looks at besides the lake."""
+    return Made(folds(lane, home), models_root(lane, home), evidence.daily, evidence.scored)
 
 
 def gate(lane: Lane, home: Home, *, progress: Progress | None = None) -> Verdict:
@@ -107,9 +114,11 @@ def gate(lane: Lane, home: Home, *, progress: Progress | None = None) -> Verdict
     final = walking.recipe(lane, lake, found.final, models_root(lane, home) / found.final.name)
     with bar(f"{lane.name}: gate", progress) as advance:
         evidence.parity["replay"] = replay(lane, home).summary()
-        advance(1, 3)
-        checks = evaluate(evidence, lake, final, found)
-        advance(2, 3)
+        advance(1, 4)
+        results = look_ahead(lake, lane, _made(lane, home, evidence), choice=final.choice)
+        advance(2, 4)
+        checks = evaluate(evidence, lake, final, results)
+        advance(3, 4)
         verdict = decide(checks)
         data = _report_data(lane, home, evidence, verdict)
         bundle = write_bundle(
@@ -119,7 +128,7 @@ def gate(lane: Lane, home: Home, *, progress: Progress | None = None) -> Verdict
             verdict=verdict,
             report=lambda path: write_report(path, data),
         )
-        advance(3, 3)
+        advance(4, 4)
     return verdict.at(bundle, {"gate": clock.monotonic() - started})
 
 
@@ -214,7 +223,7 @@ def run(lane: Lane, home: Home, *, gateway: str | None = None, key: SecretStr | 
 
     timed("bars", lambda: bars(lane, home, gateway=gateway, key=key))
     timed("check", lambda: check(lane, home))
-    timed("features", lambda: features(lane, home))
+    timed("features", lambda: materialise(lane, home))  # and the labels, in the same pass
     timed("labels", lambda: labels(lane, home))
     timed("models", lambda: models(lane, home))
     timed("search", lambda: search(lane, home))

@@ -11,6 +11,7 @@ import os
 
 from scalper.learn.calibrate import Calibration
 from scalper.learn.dataset import Dataset, load
+from scalper.learn.describe import ks, psi
 from scalper.learn.folds import Fold, Folds, purge, walk_forward
 from scalper.learn.model import Model
 from scalper.learn.search import Study, run_study
@@ -28,7 +29,9 @@ __all__ = [
     "Model",
     "Study",
     "Trained",
+    "ks",
     "load",
+    "psi",
     "purge",
     "run_study",
     "train",

@@ -16,7 +16,7 @@ from scalper.lake import Lake
 
 NOT_FEATURES = ("ts_ns", "volatility_ticks")
 UNLABELLED = -1
-COLUMNS = ("x", "label", "move_ticks", "volatility_ticks", "ts_ns", "end_ns", "session")
+COLUMNS = ("x", "label", "reason", "move_ticks", "weight", "volatility_ticks", "ts_ns", "end_ns", "session")
 """What has a value a row."""
 
 
@@ -24,14 +24,17 @@ COLUMNS = ("x", "label", "move_ticks", "volatility_ticks", "ts_ns", "end_ns", "s
 class Dataset:
     """n rows, ascending in time.
 
-    x (n, f) float32, NaN where unknown; label int8 (0 DOWN, 1 FLAT, 2 UP, -1 unlabelled); move_ticks and
-    volatility_ticks float32; ts_ns (bar start) and end_ns (when the label is known) int64; session int32, an index into
-    `dates`; `names` the features of x in order.
+    x (n, f) float32, NaN where unknown; label int8 (0 DOWN, 1 FLAT, 2 UP, -1 unlabelled) and reason int8 (why, an index
+    into labels.REASONS); move_ticks, weight (average uniqueness, 0 unlabelled) and volatility_ticks float32; ts_ns (bar
+    start) and end_ns (when the label is known) int64; session int32, an index into `dates`; `names` the features of x
+    in order.
     """
 
     x: npt.NDArray[np.float32]
     label: npt.NDArray[np.int8]
+    reason: npt.NDArray[np.int8]
     move_ticks: npt.NDArray[np.float32]
+    weight: npt.NDArray[np.float32]
     volatility_ticks: npt.NDArray[np.float32]
     ts_ns: npt.NDArray[np.int64]
     end_ns: npt.NDArray[np.int64]
@@ -88,7 +91,9 @@ def load(lake: Lake, lane_name: str, dates: Sequence[date]) -> Dataset:
     return Dataset(
         x=np.ascontiguousarray(features.select(names).to_numpy(), dtype=np.float32),
         label=labels["label"].to_numpy().astype(np.int8, copy=False),
+        reason=labels["reason"].to_numpy().astype(np.int8, copy=False),
         move_ticks=labels["move_ticks"].fill_null(float("nan")).to_numpy().astype(np.float32, copy=False),
+        weight=labels["weight"].to_numpy().astype(np.float32, copy=False),
         volatility_ticks=features["volatility_ticks"].to_numpy().astype(np.float32, copy=False),
         ts_ns=features["ts_ns"].to_numpy(),
         end_ns=labels["end_ns"].fill_null(0).to_numpy(),

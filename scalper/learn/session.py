@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from scalper import features
-from scalper.errors import DataUnavailable
+from scalper.errors import BadInput, DataUnavailable
 from scalper.features import Block
-from scalper.labels import direction
+from scalper.labels import label_rows
 from scalper.lake import Lake, SessionBars, read_session
-from scalper.market import Session, carry
+from scalper.market import FLOW, Session, carry
 from scalper.settings import Lane
 
 
@@ -41,13 +41,36 @@ def tradable(bars: np.ndarray, timetable: np.ndarray) -> np.ndarray:
 
 
 def bars_of(lake: Lake, lane: Lane, session: Session) -> SessionBars:
-    """The session's bars of the contract that the lane's roll rule holds; carried seconds in a one-second lane."""
-    found = read_session(
-        lake, source=lane.source_key, symbol=lane.symbol, interval=lane.interval, session=session, roll=lane.roll
-    )
+    """The session's bars of the contract that the lane's roll rule holds; carried seconds in a one-second lane.
+
+    Raises DataUnavailable without any, BadInput if they lack the order flow that the lane's features read.
+    """
+    found = traded_bars(lake, lane, session)
+    need_flow(lane, found)
     if lane.interval != "1s":
         return found
     return SessionBars(found.session, found.contract, carry(found.bars, session, lane.interval_ns), found.dropped)
+
+
+def traded_bars(lake: Lake, lane: Lane, session: Session) -> SessionBars:
+    """The same without the carried seconds, and whatever they tell."""
+    return read_session(
+        lake, source=lane.source_key, symbol=lane.symbol, interval=lane.interval, session=session, roll=lane.roll
+    )
+
+
+def need_flow(lane: Lane, found: SessionBars) -> None:
+    """Raise BadInput if no bar of the session tells some of the order flow that the lane's features read."""
+    told = int(np.bitwise_or.reduce(found.bars["known"]))
+    silent = {name for name, bit in FLOW.items() if not told & bit}
+    deaf = [one for one in features.catalogue(lane.features, lane.interval_ns) if silent.intersection(one.inputs)]
+    if deaf:
+        groups = ", ".join(dict.fromkeys(one.group for one in deaf))
+        columns = ", ".join(sorted(silent & {name for one in deaf for name in one.inputs}))
+        raise BadInput(
+            f"lane {lane.name}, session {found.session.date}: its bars of {found.contract} tell nothing of {columns}, "
+            f"which the features {groups} read; leave these out of features.groups, or start where the source has them"
+        )
 
 
 def context_of(lake: Lake, lane: Lane, session: Session, before: Session | None) -> np.ndarray | None:
@@ -55,10 +78,10 @@ def context_of(lake: Lake, lane: Lane, session: Session, before: Session | None)
     if before is None:
         return None
     try:
-        left = bars_of(lake, lane, before)
+        left = traded_bars(lake, lane, before)
     except DataUnavailable:
         return None
-    return features.context(left.contract, left.bars)
+    return features.context(left.contract, left.bars, lane.interval_ns)
 
 
 def prepare(lake: Lake, lane: Lane, session: Session, before: Session | None) -> Prepared:
@@ -69,18 +92,16 @@ def prepare(lake: Lake, lane: Lane, session: Session, before: Session | None) ->
     found = bars_of(lake, lane, session)
     windows = features.params(lane.features, lane.interval_ns)
     columns = len(features.catalogue(lane.features, lane.interval_ns))
-    state = features.fresh(found.contract, context_of(lake, lane, session, before))
+    state = features.fresh(found.contract, context_of(lake, lane, session, before), windows)
     table = lane.timetable(session)
     block = features.compute(state, windows, found.bars, table, columns)
     return Prepared(session, found.contract, found.bars, table, block, found.dropped)
 
 
-def labels_of(lane: Lane, bars: np.ndarray, timetable: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Label, move and label end of every bar of a session (see labels.direction)."""
-    return direction(
-        bars,
-        timetable,
-        horizon=lane.labels.horizon,
-        threshold_ticks=lane.labels.threshold_ticks,
-        stale_s=lane.policy.stale_s,
-    )
+def labels_of(
+    lane: Lane, bars: np.ndarray, timetable: np.ndarray, volatility: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """The labels (m,) ROWS of the traded bars in a mask `rows` (n,); bars (n,) may be carried, volatility (n,)."""
+    traded = bars["carried"] == 0
+    index = np.cumsum(traded)[rows] - 1
+    return label_rows(bars[traded], index, volatility[rows], timetable, lane.labels, stale_s=lane.policy.stale_s)

@@ -140,7 +140,8 @@ def _boost(
 ) -> tuple[xgboost.Booster, dict[str, list[float]]]:
     """The booster, sliced to its best round, and its learning curves.
 
-    The margins start at 0 (base_score), as the ONNX trees do: then both add the same numbers in the same order.
+    The margins start at 0 (base_score), as the ONNX trees do: then both add the same numbers in the same order. Weights
+    teach only: what stops the rounds is the plain log-loss of the tail.
     """
     import xgboost
 
@@ -160,7 +161,9 @@ def _boost(
         "eval_metric": "mlogloss",
         "verbosity": 0,
     }
-    learn = xgboost.QuantileDMatrix(head.x, label=head.label, max_bin=BINS, nthread=settings.threads)
+    learn = xgboost.QuantileDMatrix(
+        head.x, label=head.label, weight=_weights(head, settings), max_bin=BINS, nthread=settings.threads
+    )
     watched = (learn, "train")
     if tail is not None:
         late = xgboost.QuantileDMatrix(tail.x, label=tail.label, ref=learn, max_bin=BINS, nthread=settings.threads)
@@ -178,6 +181,11 @@ def _boost(
     if tail is not None:
         booster = booster[: booster.best_iteration + 1]
     return booster, {name: [float(loss) for loss in scores["mlogloss"]] for name, scores in seen.items()}
+
+
+def _weights(head: Dataset, settings: ModelSettings) -> npt.NDArray[np.float64] | None:
+    """What each row counts, 1 on average so that min_child_weight keeps its meaning; None: all the same."""
+    return head.weight / head.weight.mean(dtype=np.float64) if settings.weights == "uniqueness" else None
 
 
 def _class_moves(rows: Dataset) -> tuple[float, float, float]:

@@ -309,17 +309,17 @@ def _flat(lane: Lane, session: Session, fold: int, choice: Choice) -> SessionInp
 
 
 def _scored(lane: Lane, ready: Prepared, one: SessionInput, prior: Sequence[float]) -> pl.DataFrame:
-    label, _, _ = labels_of(lane, ready.bars, ready.timetable)
-    rows = (one.predictions["valid"] != 0) & (label >= 0)
-    q = one.predictions[rows]
-    n = int(rows.sum())
+    asked = one.predictions["valid"] != 0
+    label = labels_of(lane, ready.bars, ready.timetable, ready.block.volatility, asked)["label"]
+    label, rows = label[label >= 0], np.flatnonzero(asked)[label >= 0]
+    q, n = one.predictions[rows], rows.size
     assert one.choice is not None
     return pl.DataFrame(
         {
             "session": [one.date] * n,
             "fold": np.full(n, one.fold, np.int32),
             "ts_ns": one.bars["ts_ns"][rows],
-            "label": label[rows],
+            "label": label,
             "down": q["down"],
             "flat": q["flat"],
             "up": q["up"],

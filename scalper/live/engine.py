@@ -9,7 +9,6 @@ import numpy as np
 
 from scalper import clock, features
 from scalper.errors import BadInput
-from scalper.features.kernel import STATE
 from scalper.learn.recipe import Recipe
 from scalper.learn.session import tradable
 from scalper.live.protocols import Broker
@@ -65,7 +64,7 @@ class Engine:
         self.account = open_account(lane) if account is None else account.copy()
         windows = features.params(lane.features, lane.interval_ns)
         columns = len(features.catalogue(lane.features, lane.interval_ns))
-        self._stream = features.Stream(features.fresh(contract, context), windows, self.timetable, columns)
+        self._stream = features.Stream(features.fresh(contract, context, windows), windows, self.timetable, columns)
 
     def open(self) -> None:
         """Start the session: its counters begin, the account's limits go on."""
@@ -106,8 +105,8 @@ class Engine:
         return self._stream.state.tobytes(), self.account.tobytes()
 
     def restore(self, saved: tuple[bytes, bytes]) -> Self:
-        """Go on from saved bytes. Raises BadInput if they are of another version."""
-        self._stream.state = record(saved[0], STATE, "feature state")
+        """Go on from saved bytes. Raises BadInput if another version or other features made them."""
+        self._stream.state = features.restore(saved[0], self._stream.windows)
         self.account = record(saved[1], ACCOUNT, "account")
         return self
 

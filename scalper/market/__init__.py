@@ -7,7 +7,23 @@ Everything is pure: calendars come from pandas-market-calendars, nothing reads t
 
 from __future__ import annotations
 
-from scalper.market.bars import BAR, DAY, INTERVALS, Bars, aggregate, aggregate_frame, carry, from_ticks, to_ticks
+from scalper.market.bars import (
+    BAR,
+    DAY,
+    FLOW,
+    IMBALANCE,
+    INTERVALS,
+    QUOTES,
+    SIDES,
+    TRADES,
+    Bars,
+    aggregate,
+    aggregate_frame,
+    carry,
+    from_ticks,
+    in_steps,
+    to_ticks,
+)
 from scalper.market.contracts import RollRule, expiry, front_contract, parse_contract, roll_date, root_of
 from scalper.market.instruments import INSTRUMENTS, Costs, Instrument, costs_of, instrument
 from scalper.market.sessions import NEW_YORK, Session, locate, session, sessions
@@ -15,9 +31,14 @@ from scalper.market.sessions import NEW_YORK, Session, locate, session, sessions
 __all__ = [
     "BAR",
     "DAY",
+    "FLOW",
+    "IMBALANCE",
     "INSTRUMENTS",
     "INTERVALS",
     "NEW_YORK",
+    "QUOTES",
+    "SIDES",
+    "TRADES",
     "Bars",
     "Costs",
     "Instrument",
@@ -30,6 +51,7 @@ __all__ = [
     "expiry",
     "from_ticks",
     "front_contract",
+    "in_steps",
     "instrument",
     "locate",
     "parse_contract",

@@ -22,9 +22,36 @@ BAR = np.dtype(
         ("close", "i8"),
         ("volume", "i8"),  # contracts
         ("carried", "i8"),  # 1: no trade in this second, prices are the last close
+        ("trades", "i4"),  # order flow, as the lake has it; 0 where `known` says that the source does not tell
+        ("bid_volume", "i4"),
+        ("ask_volume", "i4"),
+        ("inferred_volume", "i4"),
+        ("largest", "i4"),
+        ("spread", "i4"),  # ticks
+        ("bid_size", "i4"),
+        ("ask_size", "i4"),
+        ("imbalance", "i8"),
+        ("known", "i8"),  # bits TRADES, SIDES, QUOTES, IMBALANCE
     ]
 )
 """One bar. Prices are whole ticks of the instrument, times are the bar's start."""
+
+TRADES, SIDES, QUOTES, IMBALANCE = 1, 2, 4, 8
+FLOW: dict[str, int] = {
+    "trades": TRADES,
+    "bid_volume": SIDES,
+    "ask_volume": SIDES,
+    "inferred_volume": SIDES,
+    "largest": TRADES,
+    "spread": QUOTES,
+    "bid_size": QUOTES,
+    "ask_size": QUOTES,
+    "imbalance": IMBALANCE,
+}
+"""Field of the order flow to the bit of `known` that speaks of it; a carried bar tells nothing."""
+
+TOLD_BY = ("trades", "bid_volume", "ask_volume", "spread", "imbalance")
+"""A bit is set where the source tells these of its fields; what it leaves out of the others is 0."""
 
 INTERVALS: dict[str, int] = {
     "1s": 1_000_000_000,
@@ -59,51 +86,105 @@ REDUCE: dict[str, Literal["first", "max", "min", "last", "sum"]] = {
 """Column of a bar to how the bars of a coarser interval are made of it."""
 
 PRICES = ("open", "high", "low", "close")
+LARGEST = np.iinfo(np.int32).max
+"""The largest number of ticks, contracts or trades in a bar."""
 
 GRID_SLACK = 1e-6
 """How far from a whole tick, in ticks, a float price may lie and still be meant."""
+
+IN_CACHE = 2048
+"""Bars that a core's cache holds beside what they are filled from."""
 
 Bars = npt.NDArray[Any]
 """A one-dimensional array of BAR, ascending in ts_ns."""
 
 
 def to_ticks(frame: pl.DataFrame, tick: Decimal) -> Bars:
-    """Lake columns (prices in points) as bars in whole ticks; none is carried.
+    """Lake columns (prices in points) as bars in whole ticks; none is carried. Order flow may be absent, or null.
 
-    Raises BadInput naming the first row (counted from 1) with a price that is missing or off the grid of `tick`.
+    Raises BadInput naming the first row (counted from 1) with a price or a spread that is missing or off the grid of
+    `tick`, or with a number too large for a bar.
     """
     over, under = tick.as_integer_ratio()
     bars = np.zeros(len(frame), BAR)
     bad = np.zeros(len(frame), np.bool_)
+    found: dict[str, npt.NDArray[Any]] = {}
     for name in PRICES:
-        exact = frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() * under / over
+        exact = frame[name].cast(pl.Float64).to_numpy() * under / over  # a null is NaN
         exact[~np.isfinite(exact)] = 0.5  # no price: off every grid
-        whole = np.rint(exact)
-        off = np.abs(exact - whole) > GRID_SLACK
-        bad |= off
-        bars[name] = np.where(off, 0, whole)
+        found[name] = np.rint(exact)
+        bad |= np.abs(exact - found[name]) > GRID_SLACK
     if bad.any():
         raise _off_grid(frame, int(bad.argmax()), tick)
-    bars["ts_ns"] = frame["ts_ns"].to_numpy()
-    bars["volume"] = frame["volume"].to_numpy()
+    found["volume"] = frame["volume"].to_numpy()
+    for name, values in found.items():
+        _refuse_large(frame, name, values)
+    found["ts_ns"] = frame["ts_ns"].to_numpy()
+    for first in range(0, len(bars), IN_CACHE):  # each bar is fetched once, not once a field
+        for name, values in found.items():
+            bars[name][first : first + IN_CACHE] = values[first : first + IN_CACHE]
+    _take_flow(bars, frame, tick)
     return bars
 
 
-def _off_grid(frame: pl.DataFrame, row: int, tick: Decimal) -> BadInput:
+def _take_flow(bars: Bars, frame: pl.DataFrame, tick: Decimal) -> None:
+    """Fill the order flow of `bars`, and the bits that say which of it is told."""
+    over, under = tick.as_integer_ratio()
+    present = {name: frame[name] for name in FLOW if name in frame.columns}
+    present = {name: values for name, values in present.items() if values.null_count() < len(frame)}
+    if not present:
+        return
+    told = np.full(len(frame), TRADES | SIDES | QUOTES | IMBALANCE)
+    for name in TOLD_BY:
+        silent = present[name].is_null().to_numpy() if name in present else slice(None)
+        told[silent] &= ~FLOW[name]
+    bars["known"] = told
+    for name, column in present.items():
+        known = (told & FLOW[name]) != 0
+        values = column.fill_null(0).to_numpy()
+        if name == "spread":
+            exact = np.where(known, values * under / over, 0.0)
+            values = np.rint(exact)
+            off = ~(np.abs(exact - values) <= GRID_SLACK)
+            if off.any():
+                raise _off_grid(frame, int(off.argmax()), tick, (name,))
+        if name != "imbalance":
+            _refuse_large(frame, name, values)
+        bars[name] = np.where(known, values, 0)
+
+
+def _refuse_large(frame: pl.DataFrame, name: str, values: npt.NDArray[Any]) -> None:
+    """Raise BadInput naming the first value that 32 bits do not hold; the rings of the features have so many."""
+    if values.max(initial=0) <= LARGEST and values.min(initial=0) >= -LARGEST:
+        return
+    row = int(((values > LARGEST) | (values < -LARGEST)).argmax())
+    raise BadInput(
+        f"{_row(frame, row)}: {name} is {frame[name][row]}, which no bar of a future has: correct or remove the row"
+    )
+
+
+def _row(frame: pl.DataFrame, row: int) -> str:
     found = frame.row(row, named=True)
-    prices = ", ".join(f"{name} {found[name]}" for name in PRICES)
-    where = f"row {row + 1} ({iso(found['ts_ns'])}, {found.get('contract', 'no contract')})"
+    return f"row {row + 1} ({iso(found['ts_ns'])}, {found.get('contract', 'no contract')})"
+
+
+def _off_grid(frame: pl.DataFrame, row: int, tick: Decimal, names: tuple[str, ...] = PRICES) -> BadInput:
+    found = frame.row(row, named=True)
+    prices = ", ".join(f"{name} {found[name]}" for name in names)
     return BadInput(
-        f"{where}: {prices} do not all lie on the tick grid of {tick}: "
+        f"{_row(frame, row)}: {prices} do not all lie on the tick grid of {tick}: "
         "correct or remove the row, or import it under the symbol it belongs to"
     )
 
 
-def from_ticks(bars: Bars, tick: Decimal, contract: str) -> pl.DataFrame:
-    """Bars as the lake stores them: prices in points, traded rows only, nothing of the order flow."""
+def from_ticks(bars: Bars, tick: Decimal, contract: str, *, flow: bool = False) -> pl.DataFrame:
+    """Bars as the lake stores them: prices in points, traded rows only.
+
+    `flow` adds the columns of the order flow, null where `known` says that the source does not tell.
+    """
     over, under = tick.as_integer_ratio()
     traded = bars[bars["carried"] == 0]
-    return pl.DataFrame(
+    frame = pl.DataFrame(
         {
             "ts_ns": traded["ts_ns"],
             "contract": pl.repeat(contract, len(traded), dtype=pl.String, eager=True),
@@ -111,6 +192,13 @@ def from_ticks(bars: Bars, tick: Decimal, contract: str) -> pl.DataFrame:
             "volume": traded["volume"],
         }
     )
+    if not flow:
+        return frame
+    columns: list[pl.Series] = []
+    for name, bit in FLOW.items():
+        values = traded[name] * over / under if name == "spread" else traded[name].astype(np.int64)
+        columns.append(pl.Series(name, values).set(pl.Series((traded["known"] & bit) == 0), None))
+    return frame.with_columns(columns)
 
 
 def carry(bars: Bars, session: Session, interval_ns: int) -> Bars:
@@ -121,6 +209,18 @@ def carry(bars: Bars, session: Session, interval_ns: int) -> Bars:
     """
     if len(bars) == 0:
         return bars.copy()
+    in_steps(bars, session, interval_ns)
+    ts: npt.NDArray[np.int64] = bars["ts_ns"]
+    until = ts[1:].copy()
+    for start, end in session.halts:
+        stopped = (ts[1:] > start) & (ts[:-1] < end)
+        until[stopped] = np.minimum(until[stopped], start)
+    fills = np.maximum(-(-(until - ts[:-1]) // interval_ns) - 1, 0)
+    return _filled(bars, np.append(fills, 0), interval_ns)
+
+
+def in_steps(bars: Bars, session: Session, interval_ns: int) -> None:
+    """Raise BadInput, naming the first wrong row, if the bars do not ascend in steps of `interval_ns`."""
     ts: npt.NDArray[np.int64] = bars["ts_ns"]
     steps = np.diff(ts)
     wrong = (steps <= 0) | (steps % interval_ns != 0)
@@ -130,12 +230,6 @@ def carry(bars: Bars, session: Session, interval_ns: int) -> Bars:
             f"row {row + 1} ({iso(int(ts[row]))}) of session {session.date} does not follow the row before it "
             f"in steps of {interval_ns} ns: sort the rows, remove repeated stamps and use the interval of the data"
         )
-    until = ts[1:].copy()
-    for start, end in session.halts:
-        stopped = (ts[1:] > start) & (ts[:-1] < end)
-        until[stopped] = np.minimum(until[stopped], start)
-    fills = np.maximum(-(-(until - ts[:-1]) // interval_ns) - 1, 0)
-    return _filled(bars, np.append(fills, 0), interval_ns)
 
 
 def _filled(bars: Bars, fills: npt.NDArray[np.int64], interval_ns: int) -> Bars:
@@ -145,7 +239,8 @@ def _filled(bars: Bars, fills: npt.NDArray[np.int64], interval_ns: int) -> Bars:
     carried["ts_ns"] -= at * interval_ns
     for name in PRICES:
         carried[name] = bars["close"]
-    carried["volume"] = 0
+    for name in ("volume", *FLOW, "known"):
+        carried[name] = 0
     carried["carried"] = 1
     out = np.repeat(carried.view(np.int64).reshape(-1, BAR.itemsize // 8), fills + 1, axis=0).view(BAR).reshape(-1)
     out["ts_ns"] += np.arange(len(out)) * interval_ns
@@ -156,8 +251,8 @@ def _filled(bars: Bars, fills: npt.NDArray[np.int64], interval_ns: int) -> Bars:
 def aggregate(bars: Bars, interval_ns: int) -> Bars:
     """Traded bars of one contract as bars of a coarser interval, whose starts are UTC multiples of it.
 
-    A bucket uses only rows that start in it; carried rows count for nothing. Raises BadInput if the bars are not
-    ascending.
+    A bucket uses only rows that start in it; carried rows count for nothing. What is summed is known where every row
+    tells it, the quote where the last row does. Raises BadInput if the bars are not ascending.
     """
     traded = bars[bars["carried"] == 0]
     ts: npt.NDArray[np.int64] = traded["ts_ns"]
@@ -173,7 +268,8 @@ def aggregate(bars: Bars, interval_ns: int) -> Bars:
     last = np.append(first[1:], len(traded)) - 1
     out = np.zeros(len(first), BAR)
     out["ts_ns"] = bucket[first] * interval_ns
-    for name in (*PRICES, "volume"):
+    out["known"] = np.bitwise_and.reduceat(traded["known"], first) & ~QUOTES | traded["known"][last] & QUOTES
+    for name in (*PRICES, "volume", *FLOW):
         values = traded[name]
         match REDUCE[name]:
             case "first":
@@ -186,6 +282,8 @@ def aggregate(bars: Bars, interval_ns: int) -> Bars:
                 out[name] = np.minimum.reduceat(values, first)
             case "sum":
                 out[name] = np.add.reduceat(values, first)
+    for name, bit in FLOW.items():
+        out[name][(out["known"] & bit) == 0] = 0
     return out
 
 

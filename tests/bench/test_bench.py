@@ -16,6 +16,7 @@ from bench import importing, simulate
 from bench import tape as tape_of
 from bench.features import ohlcv
 from bench.features_peers import with_pandas, with_polars
+from scalper.errors import BadInput
 from scalper.features import catalogue
 from scalper.lake import Lake, import_files
 from tests.conftest import Verb
@@ -25,14 +26,33 @@ RATES = {"seconds", "peak_mib", "peers", "ratios"}
 
 def test_features_document() -> None:
     found = bench.run("features", 1000)
-    assert set(found) >= RATES | {"rows", "rows_per_second", "parquet"}
-    assert found["with_carried"] > found["rows"] > 10_000  # whole sessions
-    assert found["parquet"]["rows_written"] > 10_000
+    assert found["sessions"] == 1
+    assert set(found) >= RATES | {"rows", "rows_per_second", "in_memory", "one_session_seconds"}
+    assert found["rows"] > found["rows_written"] > 10_000  # whole sessions
+    assert found["rows"] > found["all_hours"]["rows_written"] > found["rows_written"]
+    assert found["times_the_floor"] > 1
+    assert set(found["ms_a_session"]) >= {"read", "features", "write features", "labels", "write labels", "rest"}
+    assert found["stream_step_us"]["base"] > 0
     assert found["peer_columns"] == found["columns"] - len(found["peers_leave_out"].split(", "))
     _sound(found, "rows")
 
 
-@pytest.mark.long
+def test_tapes_are_spread_over_the_calendar() -> None:
+    every = tape_of.tapes(2)
+    held = list(tape_of.spread(every, 6 * every[0].bars.size))
+    assert len({one.session.date for one in held}) == len(held) >= 6
+    assert sum(one.bars.size for one in held) >= 6 * every[0].bars.size
+    for number, one in enumerate(held):
+        tape = every[number % 2]
+        assert one.session.open_ns <= one.bars["ts_ns"][0] < one.bars["ts_ns"][-1] < one.session.close_ns
+        assert np.array_equal(one.bars["close"], tape.bars["close"][: one.bars.size])
+        assert (one.bars["ts_ns"] - one.session.open_ns).tolist() == (
+            tape.bars["ts_ns"][: one.bars.size] - tape.session.open_ns
+        ).tolist()
+    with pytest.raises(BadInput, match=r"--rows 999000000: .* ask for fewer"):
+        list(tape_of.spread([tape_of.Tape(one.session, "MESU1", one.bars[:1]) for one in every], 999_000_000))
+
+
 def test_simulate_document_says_that_it_traded() -> None:
     found = bench.run("simulate", 80_000)
     assert set(found) >= RATES | {"bars", "bars_per_second"}

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from scalper.features.catalogue import interval_ns
+from scalper.features.core import interval_ns
 from scalper.market import Session
 from scalper.settings import FeatureSettings
 
@@ -102,7 +102,7 @@ def volatility(bars: np.ndarray, bar_ns: int, atr: int) -> np.ndarray:
     return np.concatenate([[np.nan], ranges])[done]
 
 
-def reference(bars: np.ndarray, session: Session, bar_ns: int, s: FeatureSettings, prior: tuple[float, ...]) -> Columns:
+def reference(bars: np.ndarray, session: Session, bar_ns: int, s: FeatureSettings, prior: dict[str, float]) -> Columns:
     """Every column of the catalogue as float64; NaN where its window has not filled."""
     o, h, low, c, v = (bars[name].astype(np.float64) for name in ("open", "high", "low", "close", "volume"))
     change = c - shifted(c, 1)
@@ -114,6 +114,10 @@ def reference(bars: np.ndarray, session: Session, bar_ns: int, s: FeatureSetting
         out[f"ema_{n}"] = c - ema(c, n)
     for a, b in zip(s.ema, s.ema[1:], strict=False):
         out[f"ema_{a}_{b}"] = ema(c, a) - ema(c, b)
+    for a, b in zip(s.ema, s.ema[1:], strict=False):
+        side = np.sign(out[f"ema_{a}_{b}"])
+        before = np.concatenate([[0.0], side[:-1]])
+        out[f"cross_{a}_{b}"] = ((side > 0) & (before <= 0)) * 1.0 - ((side < 0) & (before >= 0))
     out |= vwap(bars, session.ny(9, 30), s.vwap_slope)
     out |= clock(bars, session, bar_ns)
     out["atr"] = windows(true_range(h, low, c), s.atr).mean(axis=1)
@@ -141,7 +145,10 @@ def reference(bars: np.ndarray, session: Session, bar_ns: int, s: FeatureSetting
     out["lower_wick"] = divided(np.minimum(o, c) - low, h - low, 0.0)
     out["gap"] = o - shifted(c, 1)
     out["range"] = h - low
-    out |= {f"prior_{name}": c - value for name, value in zip(("close", "high", "low"), prior, strict=True)}
+    out |= {f"prior_{name}": c - prior[name] for name in ("close", "high", "low")}
+    out["opening_gap"] = np.full(bars.size, o[0] - prior["close"])
+    out["prior_range"] = (np.maximum.accumulate(h) - np.minimum.accumulate(low)) / prior["range"]
+    out["prior_volatility"] = volatility(bars, bar_ns, s.atr) / prior["volatility"]
     for k in s.volume:
         out[f"volume_{k}"] = divided(v, windows(v, k).mean(axis=1), 0.0)
     long = s.volume[-1]

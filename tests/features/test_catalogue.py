@@ -9,20 +9,22 @@ import pytest
 
 from scalper.errors import BadInput
 from scalper.features import VERSION, catalogue, context, fresh, params
-from scalper.features.catalogue import interval_ns
+from scalper.features.core import KINDS, interval_ns
 from scalper.market import BAR
 from scalper.settings import REPOSITORY, FeatureSettings, load_lane
 
 MINUTE, SECOND = 60 * 10**9, 10**9
+STRUCTURE = {"groups": ("structure",)}
 FITS = {"ema": (9, 21, 40), "higher": ("5m",)}
 """Warm within a quarter of a session of one-minute bars: 345."""
+PRIOR = ("close", "high", "low", "range", "volatility")
 
 
 def test_names_are_unique_and_say_what_they_are() -> None:
     rows = catalogue(FeatureSettings(), SECOND)
-    assert len({row.name for row in rows}) == len(rows) == 61
+    assert len({row.name for row in rows}) == len(rows) == 67
     assert all(row.formula and row.unit and row.group for row in rows)
-    assert {row.kind for row in rows} == {"finite", "recursive", "anchored"}
+    assert {row.kind for row in rows} == set(KINDS)
 
 
 def test_warm_up_is_the_longest() -> None:
@@ -45,10 +47,22 @@ def test_warm_up_is_the_longest() -> None:
         (FITS | {"higher": ("7m",)}, 5 * MINUTE, "7m is no multiple"),
         (FITS | {"higher": ("5x",)}, MINUTE, "5x is no interval"),
         (FITS | {"higher": ("0m",)}, MINUTE, "0m is no interval"),
+        (FITS | {"higher": ("5²m",)}, MINUTE, "5²m is no interval"),
         (FITS | {"higher": ("2m", "3m", "4m", "5m")}, MINUTE, "at most 3 intervals"),
+        (FITS | {"higher": ("5m", "2m", "5m")}, MINUTE, "features.higher: 5m, 2m, 5m names an interval twice"),
+        (FITS | {"higher": ("15m", "015m")}, MINUTE, "features.higher: 15m, 015m names an interval twice"),
+        (FITS | {"higher": ("60m", "1h")}, MINUTE, "features.higher: 60m, 1h names an interval twice"),
+        (FITS | {"higher": ("1381m",)}, MINUTE, "1381m is no interval; write 1 to 1380 minutes"),
+        (FITS | {"higher": ("9" * 5000 + "m",)}, MINUTE, "is no interval; write 1 to 1380 minutes"),
+        (STRUCTURE | {"frame": "99999999999999995m"}, MINUTE, "features.frame: 99999999999999995m is no interval"),
+        (STRUCTURE | {"frame": "7m"}, 5 * MINUTE, "no multiple of the lane's interval; take one, such as 5m"),
+        (STRUCTURE | {"frame": "1h"}, MINUTE, "(345 bars); shorten features.structure.memory or features.frame"),
+        (FITS | {"ema": (9, 50)}, MINUTE, "(345 bars); shorten its window, or those of what it is made of"),
+        ({"macd": (12, 26, 10**6)}, SECOND, "shorten its window"),
+        ({"groups": ("amd",), "amd": {"from": "02:00", "to": "20:00"}}, SECOND, "let `from` come before `to`"),
         (FITS | {"returns": tuple(range(1, 10))}, MINUTE, "features.returns: 9 windows; at most 8"),
-        ({"returns": (511,)}, SECOND, "return_511 looks 511 bars back; at most 510"),
-        ({"atr": 65}, SECOND, "features.atr: 65 is above 64"),
+        ({"returns": (511,)}, SECOND, "features.returns: 511 bars; at most 510"),
+        ({"atr": 64}, SECOND, "features.atr: 64 is above 63; take a shorter one"),
     ],
 )
 def test_refused_windows(changes: dict[str, Any], bar_ns: int, says: str) -> None:
@@ -58,7 +72,7 @@ def test_refused_windows(changes: dict[str, Any], bar_ns: int, says: str) -> Non
 
 
 def test_longest_windows_that_fit() -> None:
-    params(FeatureSettings(returns=(510,), atr=64, volatility=(509,)), SECOND)
+    params(FeatureSettings(returns=(510,), atr=63, volatility=(510,)), SECOND)
     params(FeatureSettings(ema=(9, 43), volatility=(344,), higher=("49m",)), MINUTE)
 
 
@@ -74,13 +88,19 @@ def test_intervals() -> None:
 
 
 def test_context_goes_on_within_a_contract_only() -> None:
-    bars = np.zeros(3, BAR)
-    bars["close"], bars["high"], bars["low"] = (5, 6, 7), (9, 12, 8), (4, 2, 7)
-    left = context("MESU21", bars)
-    seeded = fresh("MESU21", left)
-    assert (seeded["prior_close"][0], seeded["prior_high"][0], seeded["prior_low"][0]) == (7, 12, 2)
-    assert seeded["version"][0] == VERSION
+    windows = params(FeatureSettings(), SECOND)
+    bars = np.zeros(4, BAR)
+    bars["ts_ns"] = np.array([0, 59, 60, 121]) * SECOND
+    bars["close"], bars["high"], bars["low"] = (5, 6, 7, 7), (9, 12, 8, 7), (4, 2, 7, 7)
+    left = context("MESU21", bars[:3], SECOND)
+    minutes = (10 + 2) / 2  # true ranges: 12 - 2, and 8 - 6 with the close before
+    assert left[0].tolist() == (VERSION, "MESU21", 7, 12, 2, 10, minutes)
+    bars["carried"][3] = 1
+    assert context("MESU21", bars, SECOND) == left, "a carried second changes nothing"
+    seeded = fresh("MESU21", left, windows)
+    assert [seeded[f"prior_{name}"][0] for name in PRIOR] == [7, 12, 2, 10, minutes]
+    assert (seeded["version"][0], seeded["params"][0]) == (VERSION, windows["digest"][0])
     older = left.copy()
     older["version"] = VERSION - 1
-    for empty in (fresh("MESZ21", left), fresh("MESU21", None), fresh("MESU21", older)):
-        assert np.isnan([empty[f"prior_{name}"][0] for name in ("close", "high", "low")]).all()
+    for empty in (fresh("MESZ21", left, windows), fresh("MESU21", None, windows), fresh("MESU21", older, windows)):
+        assert np.isnan([empty[f"prior_{name}"][0] for name in PRIOR]).all()

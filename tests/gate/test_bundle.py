@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from scalper.errors import DataUnavailable, Refused
+from scalper.features import VERSION
 from scalper.gate import bundle as bundling
 from scalper.gate import manifest
 from scalper.gate.bundle import load_recipe, show_bundle, verify_bundle, write_bundle
@@ -242,7 +243,7 @@ def test_a_no_go_bundle_may_be_replayed_and_nothing_else(recipe: Recipe, tmp_pat
 def test_a_bundle_of_an_older_kernel_is_refused(go_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundling, "kernel_version", lambda: "2-feedfeedfeedfeed")
     problems = verify_bundle(go_bundle)
-    assert "it was made with feature kernel 1-" in problems[0]
+    assert f"it was made with feature kernel {VERSION}-" in problems[0]
     assert "2-feedfeedfeedfeed" in problems[0]
     with pytest.raises(Refused, match="kernel"):
         load_recipe(go_bundle)

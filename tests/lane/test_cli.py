@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,14 @@ def test_audit_and_check_pass(scalper: Verb, ran: Ran) -> None:
         found = document(out)
         assert (code, found["passed"]) == (0, True), err
         assert all(set(one) >= {"id", "passed", "detail"} for one in found["results"])
+
+
+def test_before_the_simulation_the_audit_says_what_it_leaves_out(scalper: Verb, ran: Ran, tmp_path: Path) -> None:
+    shutil.copytree(ran.home.lake, tmp_path / "data_lake")
+    code, out, err = scalper("audit", "--config", ran.path, "--json", home=tmp_path)
+    found = document(out)
+    assert (code, found["passed"], found["left_out"]) == (0, True, ["joins", "folds", "fits"]), err
+    assert len(found["results"]) == 7
 
 
 def test_bundle_show_and_verify(scalper: Verb, ran: Ran, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ DAYS = sessions("MES", date(2025, 2, 4), date(2025, 2, 6))
 
 def a_lane(interval: str, source: str = "import") -> Lane:
     settings = {"name": "d", "symbol": "MES", "source": source, "interval": interval}
-    return Lane(**settings, start=DAYS[0].date, end=DAYS[-1].date, features={"higher": ()})  # type: ignore[arg-type]
+    return Lane(**settings, start=DAYS[0].date, end=DAYS[-1].date, features={"groups": ("returns",)})  # type: ignore[arg-type]
 
 
 def test_imported_minutes_make_quarters_of_an_hour(tmp_path: Path) -> None:

@@ -32,8 +32,9 @@ def _make(sessions: int = 10, rows: int = 80, seed: int = 0, first: date = date(
     session = np.repeat(np.arange(sessions, dtype=np.int32), rows)
     start = (first - date(1970, 1, 1)).days * 1440
     ts = (start + session.astype(np.int64) * 1440 + np.tile(np.arange(rows), sessions)) * MINUTE
-    volatility = np.full(n, 4, np.float32)
-    return Dataset(x, label, move, volatility, ts, ts + 6 * MINUTE, session, _days(sessions, first), NAMES)
+    reason, weight, volatility = np.zeros(n, np.int8), np.full(n, 0.5, np.float32), np.full(n, 4, np.float32)
+    ends = ts + 6 * MINUTE
+    return Dataset(x, label, reason, move, weight, volatility, ts, ends, session, _days(sessions, first), NAMES)
 
 
 @pytest.fixture(scope="session")

@@ -21,12 +21,15 @@ def put(lake: Lake, day: date, rows: int, *, shift: int = 0, extra: str = "slope
     keys = {"lane": "toy", "date": day.isoformat()}
     base = np.arange(rows, dtype=np.float32)
     lake.write("features", keys, pl.DataFrame({"ts_ns": ts, "ret": base, extra: -base, "volatility_ticks": base + 1}))
-    label = np.full(rows, -1, np.int8)
-    label[: rows - 1] = 2
-    move = pl.Series([1.0] * max(rows - 1, 0) + [None] * min(rows, 1), dtype=pl.Float32)
-    lake.write(
-        "labels", keys, pl.DataFrame({"ts_ns": ts + shift, "label": label, "move_ticks": move, "end_ns": ts + 5})
-    )
+    labelled = np.arange(rows) < rows - 1
+    columns = {
+        "label": np.where(labelled, 2, -1).astype(np.int8),
+        "reason": np.where(labelled, 0, 4).astype(np.int8),
+        "move_ticks": np.where(labelled, 1, np.nan).astype(np.float32),
+        "end_ns": ts + 5,
+        "weight": np.where(labelled, 0.5, 0).astype(np.float32),
+    }
+    lake.write("labels", keys, pl.DataFrame({"ts_ns": ts + shift, **columns}))
 
 
 @pytest.fixture
@@ -46,6 +49,9 @@ def test_sessions_are_laid_end_to_end(lake: Lake) -> None:
     assert data.dates == DAYS
     assert data.labelled().tolist() == [True, True, True, False, True, True, False]
     assert np.isnan(data.move_ticks[3])
+    assert data.reason.tolist() == [0, 0, 0, 4, 0, 0, 4]
+    assert data.weight.tolist() == [0.5, 0.5, 0.5, 0, 0.5, 0.5, 0]
+    assert (data.reason.dtype, data.weight.dtype) == (np.int8, np.float32)
     assert (np.diff(data.ts_ns) > 0).all()
     assert len(data.between(2, 3)) == 3
     assert len(data.rows(data.labelled())) == 5

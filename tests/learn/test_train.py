@@ -10,6 +10,7 @@ import pytest
 
 from scalper.errors import BadInput, Refused
 from scalper.learn import Calibration, Dataset, Model, Trained
+from scalper.learn.dataset import COLUMNS
 from scalper.learn.export import PARITY, parity, prove, reference, to_onnx
 from scalper.learn.scores import expected_calibration_error, skill
 from scalper.settings import ModelSettings
@@ -51,18 +52,45 @@ def test_early_stopping_cuts_the_booster_to_its_best_round(run: Run, fit_rows: D
     assert found.parity < PARITY
 
 
+@pytest.mark.parametrize("weights", ["none", "uniqueness"])
 def test_rows_known_too_late_and_rows_without_label_change_nothing(
-    run: Run, trained: Trained, fit_rows: Dataset, later_rows: Dataset
+    run: Run, fit_rows: Dataset, later_rows: Dataset, weights: str
 ) -> None:
-    """Rows that cross into the calibration window, or have no label, may say what they like."""
+    """Rows that cross into the calibration window, or have no label, may say and weigh what they like."""
+    settings = SMALL.model_copy(update={"weights": weights})
     late, bare = fit_rows.rows(slice(0, 50)), fit_rows.rows(slice(50, 90))
     crossing = replace(late, end_ns=np.full(50, later_rows.ts_ns[0] + 1), label=np.full(50, 2, np.int8), x=late.x * 100)
-    unlabelled = replace(bare, label=np.full(40, -1, np.int8), x=bare.x * 100)
+    heavy, reason = np.full(40, 99, np.float32), np.full(40, 3, np.int8)
+    unlabelled = replace(bare, label=np.full(40, -1, np.int8), x=bare.x * 100, weight=heavy, reason=reason)
     last = fit_rows.session[-1]
     parts = [fit_rows, *(replace(one, session=np.full(len(one), last)) for one in (crossing, unlabelled))]
-    names = ("x", "label", "move_ticks", "volatility_ticks", "ts_ns", "end_ns", "session")
-    mixed = replace(fit_rows, **{name: np.concatenate([getattr(one, name) for one in parts]) for name in names})
-    assert run(mixed, later_rows).onnx == trained.onnx
+    mixed = replace(fit_rows, **{name: np.concatenate([getattr(one, name) for one in parts]) for name in COLUMNS})
+    assert run(mixed, later_rows, settings).onnx == run(fit_rows, later_rows, settings).onnx
+
+
+def test_weights_teach_and_nothing_else(run: Run, trained: Trained, fit_rows: Dataset, later_rows: Dataset) -> None:
+    """Half of the rows say the opposite and weigh little: with weights the other half is believed."""
+    lying = np.arange(len(fit_rows)) % 2 == 1
+    mixed = replace(
+        fit_rows,
+        label=np.where(lying, 2 - fit_rows.label, fit_rows.label),
+        weight=np.where(lying, 0.01, 1.0).astype(np.float32),
+    )
+    believing = SMALL.model_copy(update={"weights": "uniqueness"})
+    first = run(mixed, later_rows, believing)
+    assert first.papers.priors == run(mixed, later_rows).papers.priors
+    _, bound = skill(
+        Model.load(first.onnx).probabilities(later_rows.x), later_rows.label, np.array(first.papers.priors),
+        later_rows.session, 200, 1,
+    )  # fmt: skip
+    assert bound > 0.1
+    assert run(replace(mixed, weight=mixed.weight * 8), later_rows, believing).onnx == first.onnx
+    in_tail = np.where(mixed.session >= 8, np.arange(len(mixed)) % 7, mixed.weight).astype(np.float32)
+    assert run(replace(mixed, weight=in_tail), later_rows, believing).onnx == first.onnx
+    weighed = replace(later_rows, weight=later_rows.weight * np.arange(len(later_rows), dtype=np.float32))
+    assert run(mixed, weighed, believing).onnx == first.onnx
+    assert run(replace(fit_rows, weight=mixed.weight), later_rows).onnx == trained.onnx
+    assert run(replace(fit_rows, weight=mixed.weight), later_rows, believing).onnx != trained.onnx
 
 
 def test_calibration_rows_known_too_late_change_nothing(run: Run, fit_rows: Dataset, later_rows: Dataset) -> None:

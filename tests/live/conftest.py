@@ -83,12 +83,12 @@ def dataset(lane: Lane, lake: Lake, sessions: Sequence[Session]) -> Dataset:
     parts = []
     for index, one in enumerate(sessions):
         ready = prepare(lake, lane, one, None)
-        label, move, end_ns = labels_of(lane, ready.bars, ready.timetable)
         rows = ready.rows
+        labels = labels_of(lane, ready.bars, ready.timetable, ready.block.volatility, rows)
         at = np.full(rows.sum(), index, np.int32)
         volatility = ready.block.volatility[rows].astype(np.float32)
-        columns = (ready.block.x[rows], label[rows], move[rows], volatility, ready.bars["ts_ns"][rows], end_ns[rows])
-        parts.append((*columns, at))
+        said = (labels[name] for name in ("label", "reason", "move_ticks", "weight"))
+        parts.append((ready.block.x[rows], *said, volatility, ready.bars["ts_ns"][rows], labels["end_ns"], at))
     joined = [np.concatenate(column) for column in zip(*parts, strict=True)]
     names = tuple(feature.name for feature in catalogue(lane.features, lane.interval_ns))
     return Dataset(*joined, dates=tuple(one.date for one in sessions), names=names)

@@ -12,10 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalper.errors import BadInput
+from scalper.lake.schema import COLUMNS
 from scalper.market import (
     BAR,
     DAY,
+    FLOW,
+    IMBALANCE,
     INTERVALS,
+    QUOTES,
+    SIDES,
+    TRADES,
     Bars,
     aggregate,
     aggregate_frame,
@@ -33,11 +39,14 @@ PAUSE_START, PAUSE_END = FRIDAY.halts[0]
 
 
 def bars_at(starts: list[int], closes: list[int] | None = None) -> Bars:
-    """Traded bars with distinct highs, lows and volumes."""
+    """Traded bars with distinct highs, lows and volumes, and a different part of the order flow known in each."""
     bars = np.zeros(len(starts), BAR)
     close = np.array(closes or range(100, 100 + len(starts)), np.int64)
     bars["ts_ns"], bars["close"], bars["open"] = starts, close, close - 1
     bars["high"], bars["low"], bars["volume"] = close + 2, close - 3, np.arange(1, len(starts) + 1)
+    bars["known"] = np.arange(len(starts)) * 7 % 16
+    for at, (name, bit) in enumerate(FLOW.items()):
+        bars[name] = np.where(bars["known"] & bit, np.arange(len(starts)) * 3 + at - (name == "imbalance") * 90, 0)
     return bars
 
 
@@ -57,7 +66,67 @@ def test_ticks_round_trip(symbol: str, ticks: list[int]) -> None:
         "volume": pl.Int64,
     }
     assert frame["close"].to_list() == [float(n * tick) for n in ticks], "the nearest float to the exact price"
-    assert np.array_equal(to_ticks(frame, tick), bars)
+    whole = from_ticks(bars, tick, f"{symbol}Z26", flow=True)
+    assert whole.columns == list(COLUMNS) and whole.select(frame.columns).equals(frame)
+    assert np.array_equal(to_ticks(whole, tick), bars), "the order flow too"
+    silent = to_ticks(frame, tick)
+    assert not any(silent[name].any() for name in (*FLOW, "known"))
+    names = [name for name in BAR.names or () if name not in (*FLOW, "known")]
+    assert all(np.array_equal(silent[name], bars[name]) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("absent", "gone"),
+    [
+        ("trades", {"trades", "largest"}),
+        ("largest", {"largest"}),
+        ("ask_volume", {"bid_volume", "ask_volume", "inferred_volume"}),
+        ("inferred_volume", {"inferred_volume"}),
+        ("spread", {"spread", "bid_size", "ask_size"}),
+        ("bid_size", {"bid_size"}),
+        ("imbalance", {"imbalance"}),
+    ],
+)
+@pytest.mark.parametrize("how", ["column", "null"])
+def test_what_the_source_leaves_out_is_not_known(absent: str, gone: set[str], how: str) -> None:
+    bars = bars_at([0])
+    bars["known"] = TRADES | SIDES | QUOTES | IMBALANCE
+    for value, name in enumerate(FLOW, 5):
+        bars[name] = value
+    frame = from_ticks(bars, Decimal("0.25"), "ESU21", flow=True)
+    lost = frame.drop(absent) if how == "column" else frame.with_columns(pl.lit(None, pl.Int64).alias(absent))
+    found = to_ticks(lost, Decimal("0.25"))
+    assert {name for name in FLOW if found[name][0] == 0} == gone
+    assert all(found[name][0] == bars[name][0] for name in set(FLOW) - gone)
+    whole = {bit for bit in (TRADES, SIDES, QUOTES, IMBALANCE) if found["known"][0] & bit}
+    assert whole == {1, 2, 4, 8} - ({FLOW[absent]} if len(gone) > 1 or absent == "imbalance" else set())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("volume", 2**31, "volume is 2147483648"),
+        ("trades", 2**31, "trades is 2147483648"),
+        ("ask_size", -(2**31), "ask_size is -2147483648"),
+        ("high", 2**29 * 1.0, "high is 536870912.0"),
+        ("spread", 0.3, "spread 0.3 do not all lie on the tick grid"),
+        ("spread", float("nan"), "spread nan"),
+    ],
+)
+def test_numbers_that_no_bar_holds_name_the_row(name: str, value: float, says: str) -> None:
+    bars = bars_at([0, S])
+    bars["known"] = 15
+    frame = from_ticks(bars, Decimal("0.25"), "ESU21", flow=True)
+    column = pl.Series(name, [frame[name][0], value], dtype=frame[name].dtype)
+    with pytest.raises(BadInput, match=r"row 2 \(1970-01-01T00:00:01Z, ESU21\)") as caught:
+        to_ticks(frame.with_columns(column), Decimal("0.25"))
+    assert says in str(caught.value)
+
+
+def test_a_sum_of_the_order_flow_may_be_large() -> None:
+    bars = bars_at([0])
+    bars["known"], bars["imbalance"] = 15, -(2**40)
+    assert to_ticks(from_ticks(bars, Decimal("0.25"), "ESU21", flow=True), Decimal("0.25"))["imbalance"] == -(2**40)
 
 
 def test_carried_bars_are_not_stored() -> None:
@@ -92,7 +161,7 @@ def slow_carry(bars: Bars) -> dict[int, tuple[int, ...]]:
             out[ts] = rows[ts]
             last = rows[ts][4]
         elif last is not None:
-            out[ts] = (ts, last, last, last, last, 0, 1)
+            out[ts] = (ts, last, last, last, last, 0, 1, *[0] * (len(FLOW) + 1))
     return out
 
 
@@ -242,14 +311,21 @@ def test_aggregate_frame_never_looks_past_a_bar(
         assert aggregate_frame(other, interval, FRIDAY).filter(pl.col("ts_ns") < end).equals(until)
 
 
+def told_together() -> list[pl.Expr]:
+    """Null wherever another field of the same bit is: bars of ticks know all of them or none."""
+    every = {bit: [name for name in FLOW if FLOW[name] == bit] for bit in FLOW.values()}
+    nothing = {bit: pl.any_horizontal(pl.col(name).is_null() for name in names) for bit, names in every.items()}
+    return [pl.when(~nothing[bit]).then(pl.col(name)).alias(name) for name, bit in FLOW.items()]
+
+
 @settings(max_examples=100, deadline=None)
 @given(frame=frames())
 def test_aggregate_frame_agrees_with_aggregate_and_with_steps_between(frame: pl.DataFrame) -> None:
     tick = instrument("ES").tick
     one = frame.filter(pl.col("contract") == "ESU21").filter(pl.col("volume") > 0)
-    prices = [name for name in frame.columns if name not in (*FLOWS, "spread")]
-    bars = aggregate(to_ticks(one.select(prices), tick), M)
-    assert from_ticks(bars, tick, "ESU21").equals(aggregate_frame(one.select(prices), "1m", FRIDAY))
+    one = one.with_columns(pl.col("spread") * float(tick)).with_columns(told_together())
+    bars = aggregate(to_ticks(one, tick), M)
+    assert from_ticks(bars, tick, "ESU21", flow=True).equals(aggregate_frame(one, "1m", FRIDAY).select(*COLUMNS))
     by_steps = aggregate_frame(aggregate_frame(aggregate_frame(frame, "15s", FRIDAY), "1m", FRIDAY), DAY, FRIDAY)
     assert by_steps.equals(aggregate_frame(frame, DAY, FRIDAY))
 

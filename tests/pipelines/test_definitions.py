@@ -12,7 +12,7 @@ from scalper.lake.quality.check import rules
 from scalper.settings import REPOSITORY, Lane, load_lane
 
 LANES = Path(__file__).parent / "lanes"
-STAGES = ("bars", "features", "labels", "models", "search", "simulation", "gate", "launch")
+STAGES = ("bars", "features", "labels", "description", "models", "search", "simulation", "gate", "launch")
 
 
 @pytest.fixture(scope="module")

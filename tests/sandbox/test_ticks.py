@@ -192,7 +192,8 @@ def seconds(draw: st.DrawFn) -> np.ndarray:
     for i, second in enumerate(at):
         four = sorted(draw(st.lists(st.integers(1000, 1009), min_size=4, max_size=4)))
         o, c = draw(st.permutations(four[1:3]))
-        bars[i] = (second * SECOND, o, four[3], four[0], c, draw(st.integers(1, 40)), 0)
+        bars[i]["ts_ns"], bars[i]["volume"] = second * SECOND, draw(st.integers(1, 40))
+        bars[i]["open"], bars[i]["high"], bars[i]["low"], bars[i]["close"] = o, four[3], four[0], c
     return bars
 
 
