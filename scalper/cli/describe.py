@@ -27,9 +27,10 @@ def describe(config: Config, as_json: Json = False) -> None:
 
     def words() -> None:
         from scalper.cli.lake import print_rows
+        from scalper.learn.describe import DRIFT
 
-        cells = [(one["feature"], *(f"{one[key]:.3f}" for key in ("psi", "chance", "ks"))) for one in worst.to_dicts()]
-        print_rows([f"most moved in {found['newest month']}", "PSI", "by chance", "KS"], cells)
+        cells = [(one["feature"], *(f"{one[key]:.3f}" for key in DRIFT)) for one in worst.to_dicts()]
+        print_rows([f"most moved in {found['newest month']}", "PSI", "by chance", "KS", "by chance"], cells)
         total = sum(found["balance"].values())
         say(", ".join(f"{name} {count / max(total, 1):.1%}" for name, count in found["balance"].items() if count))
         say(f"reference {found['reference']}; drifted: {', '.join(found['drifted']) or 'nothing'}")

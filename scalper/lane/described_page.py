@@ -12,7 +12,7 @@ import polars as pl
 
 from scalper.lake.quality.datadocs import STYLE
 from scalper.lane.sketches import Cell, cells_svg, heat_svg, stacked_svg
-from scalper.learn.describe import LARGE, MODERATE
+from scalper.learn.describe import DRIFT, LARGE, MODERATE, SHIFT, drifted
 from scalper.simulate.markup import card, none, share, table
 
 TABLES = ("distributions", "histograms", "correlations", "drift", "information", "balance")
@@ -56,11 +56,10 @@ class Described:
         return (enough or self.months)[-1]
 
     def worst(self) -> pl.DataFrame:
-        """The features of the newest month, those first that moved most: feature, psi, chance, ks, drifted."""
+        """The features of the newest month, those first that moved most: feature, what `drift` tells, drifted."""
         found = self.tables["drift"].filter(pl.col("month") == self.newest).drop("month").fill_nan(None)
-        beyond = pl.col("psi") - pl.col("chance")
-        found = found.with_columns(drifted=(beyond > self.about["drift"]).fill_null(False))
-        return found.sort(beyond, descending=True, nulls_last=True, maintain_order=True)
+        found = found.with_columns(drifted=drifted(self.about["drift"]))
+        return found.sort(pl.col("psi") - pl.col("chance"), descending=True, nulls_last=True, maintain_order=True)
 
     def constant(self) -> list[str]:
         """Features that never change."""
@@ -191,15 +190,16 @@ def _drift(found: Described, drawn: Mapping[str, str]) -> str:
     lead = (
         "PSI compares how a month's rows fall into ten bins of the reference: 0 is the same. It is usual to call a "
         f"shift moderate from {MODERATE:.2f} and large from {LARGE:.2f}: conventions, no tests. KS is the largest gap "
-        "between the two distribution functions. Rows of one session are alike: the column by chance says what PSI to "
-        f"expect if nothing moved; what exceeds it by {found.about['drift']:g} is called drifted and printed red below."
+        "between the two distribution functions. Rows of one session are alike: by chance is the PSI to expect, and "
+        f"the KS to stay below, if nothing moved. What exceeds the first by {found.about['drift']:g} and the second by "
+        f"{SHIFT:g} is called drifted and printed red below."
     )
     worst = found.worst().head(WORST).to_dicts()
-    rows = [[str(one["feature"]), *(_number(one[key]) for key in ("psi", "chance", "ks"))] for one in worst]
-    heads = (f"most moved in {found.newest}", "PSI", "by chance", "KS")
+    rows = [[str(one["feature"]), *(_number(one[key]) for key in DRIFT)] for one in worst]
+    heads = (f"most moved in {found.newest}", "PSI", "by chance", "KS", "by chance")
     constant = found.constant()
     note = none(f"Constant, so of no use to a model: {', '.join(constant)}.") if constant else ""
-    return card("Drift", lead, _pair(drawn["drift"], table(heads, rows, {1, 2, 3}) + note))
+    return card("Drift", lead, _pair(drawn["drift"], table(heads, rows, {1, 2, 3, 4}) + note))
 
 
 def _shapes(drawn: Mapping[str, str]) -> str:

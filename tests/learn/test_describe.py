@@ -152,6 +152,17 @@ def test_what_chance_gives_is_what_is_seen_on_average(per_session: bool) -> None
     assert np.mean(psis) == pytest.approx(np.mean(chances), rel=0.9 if per_session else 0.3)
 
 
+def test_few_values_that_move_a_hair_over_an_edge_have_not_drifted() -> None:
+    """Returns of whole ticks are fewer basis points at a higher price: all of a value crosses an edge at once."""
+    moves, price = np.random.default_rng(3).integers(-4, 5, 20_000), np.linspace(24_000, 24_200, 20_000)
+    before, after = 1e4 * moves / price, 1e4 * moves / (price + 150)
+    reference = sample(("a",), before[:, None])
+    still, gone = (describe.drift(reference, sample(("a",), other[:, None])) for other in (after, after + 1))
+    assert still["psi"].item() > still["chance"].item() + 0.25
+    assert still.select(describe.drifted(0.25)).item() is False
+    assert gone.select(describe.drifted(0.25)).item() is True
+
+
 def test_distributions_and_histograms() -> None:
     x = np.array([[0.0, 1.0, NAN], [1.0, 1.0, NAN], [2.0, 1.0, NAN], [7.0, NAN, NAN]], np.float32)
     rows = sample(("a", "b", "c"), x)
