@@ -24,6 +24,7 @@ from tests.conftest import Verb
 RATES = {"seconds", "peak_mib", "peers", "ratios"}
 
 
+@pytest.mark.long
 def test_features_document() -> None:
     found = bench.run("features", 1000)
     assert found["sessions"] == 1
@@ -63,6 +64,7 @@ def test_simulate_document_says_that_it_traded() -> None:
     _sound(found, "bars")
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_decide_document() -> None:
     found = bench.run("decide", 600)

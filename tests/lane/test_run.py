@@ -174,7 +174,8 @@ def test_one_second_bars_run_through_the_same_code(tmp_path: Path) -> None:
     assert report.differences == 0
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 8))])
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(8))
 def test_a_run_that_was_killed_goes_on_to_the_same_bundle(ran: Ran, tmp_path: Path, seed: int) -> None:
     """SIGKILL at a random moment, then the same command again: same data, same models, same bundle digest."""
     environment = os.environ | {"SCALPER_HOME": str(tmp_path / "home")}
