@@ -293,7 +293,7 @@ class DescribeSettings(Section):
     reference: tuple[date, date] | None = None
     """First and last session of the reference window; None: the train window of the first fold."""
     drift: float = Field(default=0.25, gt=0)
-    """PSI of the newest month from which the drift check warns: a convention."""
+    """PSI of the newest month beyond chance from which the drift check warns, if KS has moved too: a convention."""
     rows: int = Field(default=100_000, ge=100, le=1000 * MOST)
     """Rows looked at a month, evenly spread."""
 

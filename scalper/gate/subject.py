@@ -11,12 +11,11 @@ import numpy as np
 
 from scalper import features
 from scalper.clock import iso
-from scalper.errors import DataUnavailable
 from scalper.features import Block, Feature, Stream
 from scalper.features.groups import structure, volatility
 from scalper.lake import Lake, SessionBars
-from scalper.learn.session import need_flow, tradable, traded_bars
-from scalper.market import INTERVALS, Session, carry, sessions
+from scalper.learn.session import carried, context_of, held, need_flow, tradable
+from scalper.market import Session, sessions
 from scalper.settings import Lane
 
 Array = np.ndarray[Any, Any]
@@ -63,7 +62,7 @@ class Subject:
 
     def carried(self, traded: Array) -> Array:
         """Bars of this session as the kernel gets them: with carried seconds in a one-second lane."""
-        return carry(traded, self.session, self.lane.interval_ns) if self.lane.interval == "1s" else traded
+        return carried(self.lane, self.session, traded)
 
     def fresh(self) -> Array:
         """The state at the session's first bar."""
@@ -103,34 +102,23 @@ def every(lake: Lake, lane: Lane, days: Sequence[date]) -> Iterator[tuple[date, 
     columns = features.catalogue(lane.features, lane.interval_ns)
     windows = features.params(lane.features, lane.interval_ns)
     wanted = set(days)
-    held: tuple[date, SessionBars | None] | None = None
+    last: tuple[date, SessionBars | None] | None = None
     for index, one in enumerate(near):
         if one.date not in wanted:
             continue
         before = near[index - 1] if index else None
-        if before is None or held is None or held[0] != before.date:
-            held = (before.date, _read(lake, lane, before)) if before else None
-        left = held[1] if held else None
-        found = _read(lake, lane, one)
-        held = (one.date, found)
+        left = last[1] if before and last and last[0] == before.date else held(lake, lane, before)
+        found = held(lake, lane, one)
+        last = one.date, found
         if found is None:
             yield one.date, None
             continue
         need_flow(lane, found)
-        context = features.context(left.contract, left.bars, lane.interval_ns) if left else None
-        bars = carry(found.bars, one, lane.interval_ns) if lane.interval_ns == INTERVALS["1s"] else found.bars
-        table = lane.timetable(one)
+        bars, table, context = carried(lane, one, found.bars), lane.timetable(one), context_of(lane, left)
         yield (
             one.date,
             Subject(lane, one, before, found.contract, found.bars, bars, table, context, columns, windows),
         )
-
-
-def _read(lake: Lake, lane: Lane, one: Session) -> SessionBars | None:
-    try:
-        return traded_bars(lake, lane, one)
-    except DataUnavailable:
-        return None
 
 
 def spread(days: Sequence[date], count: int) -> list[date]:

@@ -21,7 +21,7 @@ from scalper.errors import BadInput, DataUnavailable, ScalperError
 from scalper.features import Rows, RowScan
 from scalper.labels import ROWS, balance, label_rows
 from scalper.lake import Lake, SessionBars, bar_keys, contract_of
-from scalper.learn.session import need_flow, traded_bars
+from scalper.learn.session import context_of, held, need_flow
 from scalper.market import FLOW, INTERVALS, Session, in_steps
 from scalper.settings import Lane
 
@@ -116,8 +116,7 @@ class Maker:
         self, made: Made, keys: dict[str, str], one: Session, before: Session | None, due: dict[str, str]
     ) -> None:
         with made.timed("context"):
-            left = self._read(before) if before and "features" in due else None
-            context = None if left is None else feature_floor.context(left.contract, left.bars, self._lane.interval_ns)
+            context = context_of(self._lane, self._read(before)) if before and "features" in due else None
         with made.timed("read"):
             found = self._read(one)
         made.flat = found is None
@@ -181,10 +180,7 @@ class Maker:
     def _read(self, one: Session) -> SessionBars | None:
         """The session's traded bars; None without any of the contract: the lane is flat then."""
         if self._bars is None or self._bars[0] != one.date:
-            try:
-                self._bars = one.date, traded_bars(self._lake, self._lane, one)
-            except DataUnavailable:
-                self._bars = one.date, None
+            self._bars = one.date, held(self._lake, self._lane, one)
         return self._bars[1]
 
     def _digest_of(self, one: Session | None) -> str:

@@ -17,7 +17,7 @@ from scalper.lake import Lake
 from scalper.lane.making import BALANCE, KINDS, Made, Maker, Recipe
 from scalper.lane.quality import usable
 from scalper.lane.sketches import stacked_svg
-from scalper.lane.stage import Progress, StageReport, bar, calendar
+from scalper.lane.stage import Progress, StageReport, bar, befores, calendar
 from scalper.market import Session
 from scalper.settings import Home, Lane
 from scalper.simulate.sketch import columns_svg
@@ -70,7 +70,7 @@ def materialise(
 def _made(lane: Lane, lake: Lake, due: list[Session], kinds: Sequence[str], advance: Progress) -> dict[date, Made]:
     """Go through the sessions in blocks, on a few threads: kernel and file formats release Python's lock."""
     every, recipe = calendar(lane), Recipe(lane)
-    before = dict(zip([one.date for one in every[1:]], every, strict=False))
+    before = befores(every)
     size = min(BLOCK, -(-len(due) // THREADS)) or 1
     blocks = [due[first : first + size] for first in range(0, len(due), size)]
     idle: SimpleQueue[RowScan] = SimpleQueue()

@@ -19,8 +19,8 @@ from scalper.features.marks import Mark, marks
 from scalper.lake import Lake
 from scalper.lane.bars import chosen, keys_of, none_of
 from scalper.lane.chart import Frame, between, chart, framed
-from scalper.lane.stage import calendar
-from scalper.learn.session import bars_of, context_of
+from scalper.lane.stage import befores, calendar
+from scalper.learn.session import bars_of, context_of, held
 from scalper.market import instrument
 from scalper.settings import Home, Lane
 
@@ -70,15 +70,15 @@ def show_session(lane: Lane, home: Home, day: date | None = None) -> Shown:
     Raises DataUnavailable when the lake has no such bars, BadInput for a day without a session.
     """
     lake, every = Lake(home.lake), calendar(lane)
-    before = dict(zip([one.date for one in every[1:]], every, strict=False))
+    before = befores(every)
     if day is None:
-        held = set(lake.dates("bars", keys_of(lane)))
-        day = next((one.date for one in reversed(every) if one.date in held), None)
+        there = set(lake.dates("bars", keys_of(lane)))
+        day = next((one.date for one in reversed(every) if one.date in there), None)
         if day is None:
             raise DataUnavailable(none_of(lane, lake, every))
     (one,) = chosen(every, [day])
     found = bars_of(lake, lane, one)
-    left, table = context_of(lake, lane, one, before.get(day)), lane.timetable(one)
+    left, table = context_of(lane, held(lake, lane, before.get(day))), lane.timetable(one)
     columns = features.catalogue(lane.features, lane.interval_ns)
     windows = features.params(lane.features, lane.interval_ns, masked=False)
     state = features.fresh(found.contract, left, windows)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,11 @@ def calendar(lane: Lane) -> list[Session]:
     last = lane.end or clock.now().date()
     now = clock.now_ns()
     return [one for one in sessions(lane.symbol, lane.start, last) if one.close_ns <= now]
+
+
+def befores(every: Sequence[Session]) -> dict[date, Session]:
+    """The session before each of a calendar but its first, by date."""
+    return dict(zip([one.date for one in every[1:]], every, strict=False))
 
 
 def models_root(lane: Lane, home: Home) -> Path:

@@ -47,9 +47,12 @@ def bars_of(lake: Lake, lane: Lane, session: Session) -> SessionBars:
     """
     found = traded_bars(lake, lane, session)
     need_flow(lane, found)
-    if lane.interval != "1s":
-        return found
-    return SessionBars(found.session, found.contract, carry(found.bars, session, lane.interval_ns), found.dropped)
+    return SessionBars(found.session, found.contract, carried(lane, session, found.bars), found.dropped)
+
+
+def carried(lane: Lane, session: Session, traded: np.ndarray) -> np.ndarray:
+    """Traded bars of a session as the kernel steps over them: with the carried seconds of a one-second lane."""
+    return carry(traded, session, lane.interval_ns) if lane.interval == "1s" else traded
 
 
 def traded_bars(lake: Lake, lane: Lane, session: Session) -> SessionBars:
@@ -57,6 +60,16 @@ def traded_bars(lake: Lake, lane: Lane, session: Session) -> SessionBars:
     return read_session(
         lake, source=lane.source_key, symbol=lane.symbol, interval=lane.interval, session=session, roll=lane.roll
     )
+
+
+def held(lake: Lake, lane: Lane, session: Session | None) -> SessionBars | None:
+    """The traded bars, None where the lake has none of the contract: the lane is flat then."""
+    if session is None:
+        return None
+    try:
+        return traded_bars(lake, lane, session)
+    except DataUnavailable:
+        return None
 
 
 def need_flow(lane: Lane, found: SessionBars) -> None:
@@ -73,15 +86,9 @@ def need_flow(lane: Lane, found: SessionBars) -> None:
         )
 
 
-def context_of(lake: Lake, lane: Lane, session: Session, before: Session | None) -> np.ndarray | None:
-    """The context (1,) that the session before left, None without one in the lake."""
-    if before is None:
-        return None
-    try:
-        left = traded_bars(lake, lane, before)
-    except DataUnavailable:
-        return None
-    return features.context(left.contract, left.bars, lane.interval_ns)
+def context_of(lane: Lane, left: SessionBars | None) -> np.ndarray | None:
+    """The context (1,) that the session before left with these bars, None without any."""
+    return None if left is None else features.context(left.contract, left.bars, lane.interval_ns)
 
 
 def prepare(lake: Lake, lane: Lane, session: Session, before: Session | None) -> Prepared:
@@ -92,7 +99,7 @@ def prepare(lake: Lake, lane: Lane, session: Session, before: Session | None) ->
     found = bars_of(lake, lane, session)
     windows = features.params(lane.features, lane.interval_ns)
     columns = len(features.catalogue(lane.features, lane.interval_ns))
-    state = features.fresh(found.contract, context_of(lake, lane, session, before), windows)
+    state = features.fresh(found.contract, context_of(lane, held(lake, lane, before)), windows)
     table = lane.timetable(session)
     block = features.compute(state, windows, found.bars, table, columns)
     return Prepared(session, found.contract, found.bars, table, block, found.dropped)

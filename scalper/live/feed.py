@@ -10,7 +10,7 @@ import numpy as np
 from scalper import clock
 from scalper.errors import BadInput, DataUnavailable
 from scalper.lake import Lake
-from scalper.learn.session import bars_of, context_of
+from scalper.learn.session import bars_of, context_of, held
 from scalper.market import Session, session, sessions
 from scalper.settings import Lane
 
@@ -26,7 +26,7 @@ class ReplayFeed:
     def __init__(self, lake: Lake, lane: Lane, session: Session, before: Session | None, *, pace: float = 0.0) -> None:
         found = bars_of(lake, lane, session)
         self.session, self.contract, self.bars = session, found.contract, found.bars
-        self.context = context_of(lake, lane, session, before)
+        self.context = context_of(lane, held(lake, lane, before))
         self.pace = pace
 
     def __len__(self) -> int:

@@ -1,8 +1,8 @@
-"""A simulated vendor on loopback, and a request for nine sessions with a roll inside."""
+"""A simulated vendor on loopback, a request for nine sessions with a roll inside, a lake in a folder and a bucket."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import date
 
 import pytest
@@ -11,6 +11,7 @@ from scalper import clock
 from scalper.lake import DownloadRequest
 from scalper.sandbox import DatabentoServer, SimulatedMarket
 from tests.lake.gateway import HELD, KEY, Gateway, gateway_before
+from tests.lake.places import Place, bucket_place
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +42,19 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waited: list[float] = []
     monkeypatch.setattr(clock, "sleep", waited.append)
     return waited
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(tmp_path_factory.mktemp("folders"))
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Generator[Place]:
+    with bucket_place(tmp_path_factory.mktemp("buckets")) as found:
+        yield found
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def place(request: pytest.FixtureRequest) -> Place:
+    return request.getfixturevalue(request.param)

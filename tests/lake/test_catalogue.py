@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -27,27 +26,11 @@ from scalper.lake.rolls import rolls
 from scalper.lake.schema import COLUMNS, FRONT_KEYS
 from scalper.lake.storage import SCRATCH
 from scalper.market import Session, sessions
-from tests.lake.places import Place, bucket_place
+from tests.lake.places import Place
 from tests.lake.support import a_session, digest, rows_of
 
 HOW = {"source": "import", "symbol": "MES", "interval": "1m"}
 EARLY = a_session("2026-11-27")  # closes at 13:15 New York
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return Place(tmp_path_factory.mktemp("folders"))
-
-
-@pytest.fixture(scope="module")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Generator[Place]:
-    with bucket_place(tmp_path_factory.mktemp("buckets")) as found:
-        yield found
-
-
-@pytest.fixture(params=["folder", "bucket"])
-def place(request: pytest.FixtureRequest) -> Place:
-    return request.getfixturevalue(request.param)
 
 
 def _keep(lake: Lake, day: str, frame: pl.DataFrame, interval: str = "1m", **metadata: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -18,27 +17,11 @@ from scalper.lake.bucket import claim
 from scalper.lake.schema import COLUMNS
 from scalper.lake.storage import CLAIMS, STAGING, Storage
 from scalper.lake.transaction import recover, transaction
-from tests.lake.places import BUCKET, SECRET, Killed, Mortal, Place, bucket_place
+from tests.lake.places import BUCKET, SECRET, Killed, Mortal, Place
 from tests.lake.support import CHICAGO, a_session, bar_file, morning, rows_of
 
 NAMES = [f"bars/source={s}/date=2026-11-{d}/part.parquet" for s in ("a", "b c") for d in (17, 18)]
 KEYS = bar_keys("import", "MES", "1m", date(2026, 11, 18))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return Place(tmp_path_factory.mktemp("folders"))
-
-
-@pytest.fixture(scope="module")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Generator[Place]:
-    with bucket_place(tmp_path_factory.mktemp("buckets")) as found:
-        yield found
-
-
-@pytest.fixture(params=["folder", "bucket"])
-def place(request: pytest.FixtureRequest) -> Place:
-    return request.getfixturevalue(request.param)
 
 
 def test_objects_are_written_read_moved_and_deleted(place: Place, tmp_path: Path) -> None:

@@ -98,13 +98,13 @@ def test_files_hold_what_a_session_prepared_by_itself_has(ran: Ran) -> None:
 
 def test_the_bars_of_a_session_are_read_once(ran: Ran, bare: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[date] = []
-    plain = making.traded_bars
+    plain = making.held
 
     def noting(lake: Lake, lane: Lane, session: Session) -> object:
         read.append(session.date)
         return plain(lake, lane, session)
 
-    monkeypatch.setattr(making, "traded_bars", noting)
+    monkeypatch.setattr(making, "held", noting)
     monkeypatch.setattr(rows, "BLOCK", 10)
     sessions = stages.materialise(ran.lane, bare)["features"].done
     blocks = -(-sessions // 10)

@@ -10,7 +10,7 @@ import pytest
 
 from scalper.errors import BadInput
 from scalper.lake import Lake, bar_keys
-from scalper.learn.session import bars_of, context_of, prepare
+from scalper.learn.session import bars_of, context_of, held, prepare
 from scalper.market import FLOW, IMBALANCE, QUOTES, SIDES, TRADES, from_ticks, sessions
 from scalper.settings import FeatureSettings, Lane
 from tests.features.support import walk
@@ -60,5 +60,5 @@ def test_flow_reaches_the_features_and_the_session_before_needs_none(tmp_path: P
     ready = prepare(lake, lane_of("time", "trades", "quotes"), DAY, BEFORE)
     assert ready.bars["known"].any() and (ready.bars["bid_size"] > 0).any()
     assert np.isfinite(ready.block.x[ready.block.warm]).all() and (ready.block.volatility[-1] > 0)
-    assert context_of(lake, lane_of("trades"), DAY, BEFORE) is not None
+    assert context_of(lane_of("trades"), held(lake, lane_of("trades"), BEFORE)) is not None
     bars_of(lake_of(tmp_path / "silent", 0), lane_of("time"), DAY)
