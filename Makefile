@@ -10,6 +10,7 @@ BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
 UV      := $(or $(shell command -v uv 2>/dev/null),$(ROOT)/.uv/bin/uv)
 WORKERS ?= 2
+PEERS   := $(ROOT)/.peers
 
 export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS     ?= true
@@ -18,7 +19,7 @@ export PATH                := $(BIN):$(PATH)
 export DAGSTER_DISABLE_TELEMETRY := yes
 demo ui: export DAGSTER_HOME := $(ROOT)
 
-.PHONY: help install demo test test-long check check-data bench ui lock clean
+.PHONY: help install demo test test-long check check-data bench peers ui lock clean
 
 help:  ## what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -62,7 +63,16 @@ check-data: $(STAMP)  ## data-quality rules on the lanes that have bars in the l
 	$(BIN)/python -m pipelines.check_data
 
 bench: $(STAMP)  ## the benchmarks and their peers
-	@for name in features simulate decide import ticks; do echo "== $$name"; $(BIN)/scalper bench $$name || exit $$?; done
+	@for name in features simulate grid decide import ticks; do echo "== $$name"; $(BIN)/scalper bench $$name || exit $$?; done
+
+# vectorbt and backtesting.py stay apart: their licences and pins are not ours (see bench/simulate_peers.py).
+peers: $(PEERS)/.installed  ## build .peers, other people's backtesters that `scalper bench simulate` is compared with
+
+# It leaves .venv as it is: a sync there would take away what somebody added to it.
+$(PEERS)/.installed: requirements-peers.lock | $(UV)
+	@test -x $(PEERS)/bin/python || $(UV) venv --quiet --python 3.13 $(PEERS)
+	VIRTUAL_ENV=$(PEERS) $(UV) pip sync --quiet --require-hashes requirements-peers.lock
+	@touch $@
 
 # Both listen on loopback only; Ctrl-C ends both.
 ui: $(STAMP)  ## Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000
@@ -72,10 +82,12 @@ ui: $(STAMP)  ## Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:50
 	trap "kill $$! 2>/dev/null" EXIT INT TERM; \
 	$(BIN)/dg dev --host 127.0.0.1 --port 3000
 
-lock: | $(UV)  ## resolve pyproject.toml anew into requirements.lock
+lock: | $(UV)  ## resolve pyproject.toml anew into requirements.lock, and the peers into theirs
 	$(UV) pip compile --quiet pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --python-version 3.13 --output-file requirements.lock
+	printf 'vectorbt[rust]==1.2.0\nbacktesting==0.6.6\n' | $(UV) pip compile --quiet - --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header --python-version 3.13 --output-file requirements-peers.lock
 
-clean:  ## remove .venv, .uv and caches; the lake, mlruns and state stay
-	rm -rf .venv .uv .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* dist
+clean:  ## remove .venv, .peers, .uv and caches; the lake, mlruns and state stay
+	rm -rf .venv .peers .uv .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* dist
 	find scalper pipelines assets resources tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
+from assets.simulation import drawn
 from assets.stage import key, labels, progress, value
 from resources import HomeResource
 from scalper import lane as stages
@@ -43,6 +44,7 @@ def build_gate(lane: Lane) -> dg.AssetsDefinition:
                 "reasons": dg.MetadataValue.md("\n".join(f"- {one}" for one in verdict.reasons)),
                 "checks": dg.MetadataValue.md(scores(verdict.checks)),
                 "seconds": value(dict(verdict.seconds)),
+                **drawn(lane, home),
             },
             check_results=[made.get(check_name(rule.id)) or missing(me, rule.id) for rule in REGISTRY],
         )

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.stage import every_partition, labels, progress, report
+from assets.stage import every_partition, labels, picture, progress, report
 from resources import HomeResource
 from scalper import lane as stages
 from scalper.settings import Lane
@@ -23,6 +23,11 @@ def build_simulation(lane: Lane) -> dg.AssetsDefinition:
     )
     def simulation(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
         done = stages.simulation(lane, home.folders(), progress=progress(context))
-        return dg.MaterializeResult(metadata=report(context, done))
+        return dg.MaterializeResult(metadata=report(context, done) | drawn(lane, home))
 
     return simulation
+
+
+def drawn(lane: Lane, home: HomeResource) -> dict[str, dg.MarkdownMetadataValue]:
+    """The pictures of the last simulation as metadata: equity, Monte Carlo, hour, confidence, refusals."""
+    return {name: dg.MetadataValue.md(picture(svg)) for name, svg in stages.pictures(lane, home.folders()).items()}

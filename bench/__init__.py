@@ -14,6 +14,7 @@ from bench.measure import table
 MODULES = {
     "features": "features",
     "simulate": "simulate",
+    "grid": "grid",
     "decide": "decide",
     "import": "importing",
     "ticks": "ticks",

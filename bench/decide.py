@@ -17,6 +17,8 @@ from scalper import clock
 from scalper.features import VERSION, Block, Stream, catalogue, fresh, params
 from scalper.learn.dataset import Dataset
 from scalper.learn.model import Model
+from scalper.learn.norms import FEWEST, medians
+from scalper.learn.norms import seen as seen_in
 from scalper.learn.recipe import Recipe
 from scalper.learn.session import labels_of, tradable
 from scalper.learn.train import Trained, train
@@ -73,7 +75,9 @@ def run(size: int | None = None) -> dict[str, Any]:
 
 
 def _train(lane: Lane, every: list[Tape]) -> Trained:
-    fit, calibrate = (_dataset(lane, *one) for one in tape_of.features(lane, every))
+    read = list(tape_of.features(lane, every))
+    fit, calibrate = (_dataset(lane, *one) for one in read)
+    minutes = [seen_in(bars, block.aux, lane.timetable(tape.session)) for tape, bars, block in read]
     window = (every[0].session.date, every[0].session.date)
     return train(
         fit,
@@ -84,6 +88,7 @@ def _train(lane: Lane, every: list[Tape]) -> Trained:
         window=window,
         data_digest="",
         kernel_version=VERSION,
+        norms=medians(minutes * FEWEST),
     )
 
 
@@ -129,6 +134,7 @@ def _parts(recipe: Recipe, tape: Tape, bars: np.ndarray, seen: Seen) -> dict[str
     windows, columns = params(lane.features, lane.interval_ns), len(catalogue(lane.features, lane.interval_ns))
     stream = Stream(fresh(tape.contract, None, windows), windows, table, columns)
     account, limits, decision = open_account(lane), rules(lane, recipe.choice), np.zeros(1, DECISION)
+    _policy.open_session(account[0], limits[0])
     seconds: dict[str, list[float]] = {"features": [], "score": [], "policy": []}
     for index, row in zip(seen.bars, seen.rows, strict=True):
         bar = bars[index : index + 1]
@@ -140,7 +146,7 @@ def _parts(recipe: Recipe, tape: Tape, bars: np.ndarray, seen: Seen) -> dict[str
         seconds["score"].append(clock.monotonic() - start)
         assert asked.dtype == PREDICTION
         start = clock.monotonic()
-        _policy.step(account[0], limits[0], bar[0], asked[0], table[0], decision[0])
+        _policy.step(account[0], limits[0], bar[0], stream.aux[0], asked[0], table[0], recipe.norms, decision[0])
         seconds["policy"].append(clock.monotonic() - start)
         account["working"] = Action.HOLD
     return {name: quantiles_ms(taken) for name, taken in seconds.items()}

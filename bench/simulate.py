@@ -3,43 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
 
+from bench import simulate_versus
 from bench import tape as tape_of
-from bench.measure import rate, ratios, result, timed
+from bench.measure import PASSES, processor_s, result, timed
 from scalper.features import Block
+from scalper.learn.norms import medians, seen
 from scalper.learn.session import tradable
-from scalper.live.broker import SimBroker
-from scalper.policy import ACCOUNT, DECISION, FILL, PREDICTION, TRADE, Action, Gate, Reason, open_account, rules
-from scalper.policy import kernel as policy
+from scalper.market.bars import QUOTES
+from scalper.policy import DECISION, FILL, PREDICTION, TRADE, Action, Gate, Reason, open_account, rules
 from scalper.settings import Lane
-from scalper.simulate import kernel, market, new_book
+from scalper.simulate import SessionInput, kernel, market, new_book
 
 BARS = 10_000_000
-PEER_BARS = 20_000
 HORIZON = 90
 """Bars that the made-up predictions look ahead, and that a position is held at most."""
 WRONG = 0.08
 """Share of the minutes in which they point the other way."""
-_core, _policy = cast(Any, kernel), cast(Any, policy)
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A session to play: bars (n,) of BAR with the carried seconds, predictions (n,), timetable (1,)."""
-
-    bars: np.ndarray
-    predictions: np.ndarray
-    timetable: np.ndarray
-
-    def first(self, count: int) -> Script:
-        """The first `count` bars from the regular open on."""
-        begin = int(np.searchsorted(self.bars["ts_ns"], self.timetable["regular_open_ns"][0]))
-        chosen = slice(begin, begin + count)
-        return Script(self.bars[chosen], self.predictions[chosen], self.timetable)
+WIDE = 0.002
+"""Share of the traded seconds whose spread is too wide."""
+_core = cast(Any, kernel)
 
 
 class Played:
@@ -50,49 +37,79 @@ class Played:
         self.trades = self.halts = self.bars = 0
         self.reasons: Counter[str] = Counter()
         self.gates: Counter[str] = Counter()
+        self.moved: Counter[str] = Counter()
 
     @property
     def halted(self) -> bool:
         """Whether a limit ever stopped the account, for a session or for good."""
-        return bool(self.halts or self.account["kill"][0] or self.account["review"][0])
+        return bool(self.halts or any(self.account[name][0] for name in ("kill", "review", "firm")))
+
+
+def every_rule() -> Lane:
+    """A one-second lane with all that policy, risk and simulation can be asked for.
+
+    A share of a firm's account whose loss trails open equity; sizes by time of day and by market; stops that go to
+    breakeven, trail and close up; partial targets; orders that take at most half of a bar's volume.
+    """
+    stop = {"breakeven_at": 0.5, "trail_from": 1.0, "trail_atr": 1.5, "late_share": 0.5}
+    parts = [{"from": "09:30", "to": "09:45", "times": 0.6}, {"from": "12:00", "to": "13:30", "times": 0.8}]
+    return tape_of.lane(
+        hours="all",
+        labels={"horizon": HORIZON},
+        policy={"max_trades": 100_000, "stop": stop, "partial": 0.5, "times": parts},
+        risk={
+            "capital": 40_000, "account": "bench", "share": 0.5, "firm": {"profile": "apex", "maximum_loss": 20_000},
+        },
+        simulation={"volume_share": 0.5},
+    )  # fmt: skip
 
 
 def run(size: int | None = None) -> dict[str, Any]:
     """One-second bars, asked at every traded second of the whole session, with every rule on.
 
-    The predictions look ahead (see `script`): only an account that earns is not halted, and a halted one is cheap. The
+    The predictions look ahead (see `_script`): only an account that earns is not halted, and a halted one is cheap. The
     figure says how fast the rules are, nothing about money. `exits` and `holds` tell which rule had the last word.
     """
-    lane = tape_of.lane(
-        hours="all", labels={"horizon": HORIZON}, policy={"max_trades": 100_000}, risk={"capital": 10_000}
-    )
-    every = scripts(lane, tape_of.SESSIONS)
+    lane = every_rule()
+    every = scripts(lane)
     count = max(1, round((size or BARS) / np.mean([one.bars.size for one in every])))
     chosen = [every[index % len(every)] for index in range(count)]
-    _compiled(lane, chosen[:1])
-    seconds = timed(lambda: _compiled(lane, chosen))
+    compiled(lane, chosen[:1])
+    seconds = timed(lambda: compiled(lane, chosen))
     found = result("bars", sum(one.bars.size for one in chosen), seconds)
-    played = _compiled(lane, chosen, tell=True)
-    found |= {"trades": played.trades, "bars_per_trade": round(found["bars"] / played.trades, 1)}
+    found["processor_seconds"] = _least(lambda: compiled(lane, chosen))
+    played = compiled(lane, chosen, tell=True)
+    found |= {"trades": played.trades, "bars_per_trade": round(found["bars"] / max(played.trades, 1), 1)}
     net = (int(played.account["cash_cents"][0]) - int(open_account(lane)["cash_cents"][0])) / 100
-    found |= {
-        "halted": played.halted,
-        "net": net,
-        "threads": 1,
-        "exits": dict(played.reasons),
-        "holds": dict(played.gates),
-    }
-    return found | _peers(lane, every[0], found["bars_per_second"])
+    found |= {"halted": played.halted, "net": net, "threads": 1}
+    found |= {"exits": dict(played.reasons), "holds": dict(played.gates), "moved_stops": dict(played.moved)}
+    return found | simulate_versus.peers(
+        lane, every, compiled, found["bars_per_second"], found["bars"] / found["processor_seconds"]
+    )
 
 
-def scripts(lane: Lane, count: int) -> list[Script]:
-    """The first sessions of the market, each with its predictions."""
+def _least(work: Callable[[], Any]) -> float:
+    """Processor seconds of the best of three passes: what it costs, however busy the machine is."""
+    taken: list[float] = []
+    for _ in range(PASSES):
+        start = processor_s()
+        work()
+        taken.append(processor_s() - start)
+    return round(min(taken), 6)
+
+
+def scripts(lane: Lane, count: int = tape_of.SESSIONS) -> list[SessionInput]:
+    """The first sessions of the market, each with its predictions, and with what is usual in all of them."""
     random = np.random.default_rng(1)
-    return [_script(lane, one, random) for one in tape_of.features(lane, tape_of.tapes(count))]
+    prepared = list(tape_of.features(lane, tape_of.tapes(tape_of.SESSIONS)))
+    usual = medians([seen(bars, block.aux, lane.timetable(tape.session)) for tape, bars, block in prepared])
+    return [_script(lane, one, usual, random) for one in prepared[:count]]
 
 
-def _script(lane: Lane, prepared: tuple[tape_of.Tape, np.ndarray, Block], random: np.random.Generator) -> Script:
-    """Predictions from the close a horizon later, the other way in some minutes, and noise.
+def _script(
+    lane: Lane, prepared: tuple[tape_of.Tape, np.ndarray, Block], usual: np.ndarray, random: np.random.Generator
+) -> SessionInput:
+    """Predictions from the close a horizon later, the other way in some minutes, and noise; quotes now and then wide.
 
     Right often enough for the account to live, wrong often enough for stops, signal exits, reversals and pauses;
     confidence is spread over all bands.
@@ -101,23 +118,28 @@ def _script(lane: Lane, prepared: tuple[tape_of.Tape, np.ndarray, Block], random
     close, table = bars["close"], lane.timetable(tape.session)
     later = close[np.minimum(np.arange(bars.size) + HORIZON, bars.size - 1)]
     turned = (random.random(bars.size // 60 + 1) < WRONG).repeat(60)[: bars.size]
-    seen = (later - close) * np.where(turned, -1, 1) + random.normal(0.0, 0.7, bars.size)
-    weights = np.exp(np.column_stack([-seen, np.full(bars.size, 1.0), seen]) / 2.0)
-    shares = weights / weights.sum(axis=1, keepdims=True)
+    seen_ = (later - close) * np.where(turned, -1, 1) + random.normal(0.0, 0.7, bars.size)
+    weights = np.exp(np.column_stack([-seen_, np.full(bars.size, 1.0), seen_]) / 2.0)
     made = np.zeros(bars.size, PREDICTION)
-    made["down"], made["flat"], made["up"] = shares.T
-    made["move_ticks"] = seen
+    made["down"], made["flat"], made["up"] = (weights / weights.sum(axis=1, keepdims=True)).T
+    made["move_ticks"] = seen_
     made["volatility_ticks"] = block.volatility
     made["valid"] = tradable(bars, table) & block.warm
-    return Script(bars, made, table)
+    bars["known"] |= QUOTES
+    bars["spread"] = np.where(random.random(bars.size) < WIDE, lane.policy.market.max_spread + 1, 1)
+    return SessionInput(tape.session.date, tape.contract, bars, block.aux, made, table, usual)
 
 
-def _compiled(lane: Lane, every: list[Script], *, tell: bool = False) -> Played:
-    """All sessions through one account; `tell` counts why, outside the clock."""
+def compiled(
+    lane: Lane, every: list[SessionInput], *, tell: bool = False, decisions: np.ndarray | None = None
+) -> Played:
+    """All sessions through one account; `tell` counts why, outside the clock. `decisions` gets those of the last."""
     played = Played(lane)
     longest = max(one.bars.size for one in every)
     limits, fill_model = rules(lane), market(lane.simulation)
-    decisions, trades, fills = np.zeros(longest, DECISION), np.zeros(longest + 2, TRADE), np.zeros(4, FILL)
+    decisions = np.zeros(longest, DECISION) if decisions is None else decisions
+    trades = np.zeros(longest + 2, TRADE)
+    fills = np.zeros(kernel.MAX_FILLS, FILL)
     for one in every:
         closed: int = _core.run_session(
             played.account,
@@ -125,8 +147,10 @@ def _compiled(lane: Lane, every: list[Script], *, tell: bool = False) -> Played:
             limits,
             fill_model,
             one.bars,
+            one.aux,
             one.predictions,
             one.timetable,
+            one.norms,
             decisions,
             trades,
             fills,
@@ -134,60 +158,15 @@ def _compiled(lane: Lane, every: list[Script], *, tell: bool = False) -> Played:
         played.trades += closed
         played.halts += int(played.account["day_halt"][0] != 0)
         if tell:
-            played.reasons.update(Reason(code).name.lower() for code in trades["reason"][:closed])
-            holds = decisions[: one.bars.size]
-            codes, counts = np.unique(holds["gate"][holds["action"] == Action.HOLD], return_counts=True)
-            played.gates.update({Gate(code).name.lower(): int(n) for code, n in zip(codes, counts, strict=True)})
+            _tell(played, decisions[: one.bars.size], trades[:closed])
     return played
 
 
-# ---------------------------------------------------------------------- peers
-
-
-def _peers(lane: Lane, script: Script, own: float) -> dict[str, Any]:
-    part = script.first(PEER_BARS)
-    live = [0]
-
-    def by_bar() -> None:
-        live[0] = bar_by_bar(lane, part)
-
-    peers = {
-        "the live path, bar by bar from Python": rate(part.bars.size, by_bar),
-        "numpy, fixed horizon: no stop, target, size, limit or account": rate(
-            script.bars.size, lambda: fixed_horizon(lane, script)
-        ),
-    }
-    same = live[0] == _compiled(lane, [part]).trades
-    return {"peers": peers, "ratios": ratios(own, peers), "live_path_trades_the_same": same}
-
-
-def bar_by_bar(lane: Lane, one: Script) -> int:
-    """What replay and live do with a bar, without features and model; returns the number of trades."""
-    limits = rules(lane)
-    broker = SimBroker(lane.simulation, one.timetable, limits)
-    account, trade, closed = open_account(lane), np.zeros(1, TRADE), 0
-    assert account.dtype == ACCOUNT
-    _policy.open_session(account[0])
-    for index in range(one.bars.size):
-        bar = one.bars[index : index + 1]
-        for fill in broker.advance(bar):
-            closed += int(_policy.on_fill(account[0], limits[0], fill, trade[0]))
-        decision = np.zeros(1, DECISION)
-        _policy.step(account[0], limits[0], bar[0], one.predictions[index], one.timetable[0], decision[0])
-        if decision["action"][0] != Action.HOLD:
-            broker.submit(decision)
-    for fill in broker.close_out(one.bars[-1:]):
-        closed += int(_policy.on_fill(account[0], limits[0], fill, trade[0]))
-    return closed
-
-
-def fixed_horizon(lane: Lane, one: Script) -> float:
-    """A vectorised backtest: each confident bar enters at the next open and leaves a horizon later; net dollars."""
-    bars, asked, hold = one.bars, one.predictions, lane.hold_bars
-    side = np.where(asked["up"] > asked["down"], 1, -1) * (asked["valid"] == 1)
-    sure = np.maximum(asked["up"], asked["down"]) >= lane.policy.confidence
-    entry, leave = bars["open"][1:-hold], bars["open"][hold + 1 :]
-    taken = (side * sure)[: entry.size]
-    cost = 2 * (lane.simulation.slippage_ticks * float(lane.execution.tick_value)) + 0.84
-    gained = taken * (leave - entry) * float(lane.execution.tick_value) - cost * np.abs(taken)
-    return float(np.cumsum(gained)[-1])
+def _tell(played: Played, decisions: np.ndarray, trades: np.ndarray) -> None:
+    """Count the reasons of exits, the gates of bars without an order, and the rules that moved a stop."""
+    played.reasons.update(Reason(code).name.lower() for code in trades["reason"])
+    played.reasons["with a partial"] += int((trades["exits"] > 1).sum())
+    moved = decisions["stop"] != 0
+    for counts, rows in ((played.gates, (decisions["action"] == Action.HOLD) & ~moved), (played.moved, moved)):
+        codes, numbers = np.unique(decisions["gate"][rows], return_counts=True)
+        counts.update({Gate(code).name.lower(): int(n) for code, n in zip(codes, numbers, strict=True)})

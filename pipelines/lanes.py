@@ -14,7 +14,8 @@ from pipelines.schedules import build_schedule
 from pipelines.sensors import build_chain, build_go
 from scalper import log
 from scalper.errors import BadInput, ScalperError
-from scalper.settings import Lane, load_lane
+from scalper.policy.budget import budget
+from scalper.settings import Lane, RiskSettings, load_lane
 
 Overrides = Mapping[str, Mapping[str, Any]]
 """Keys of a lane that stand over those of its file, by the file's stem."""
@@ -34,17 +35,19 @@ def build_lanes(folder: Path, overrides: Overrides | None = None) -> dg.Definiti
     """All lanes of a folder. A file that gives no lane is said on stderr and shown in the UI; the others stand."""
     built: list[dg.Definitions] = []
     names: dict[str, Path] = {}
+    risks: dict[str, RiskSettings] = {}
     for path in sorted(folder.glob("*.yaml")):
         try:
             lane = load_lane(path, **(overrides or {}).get(path.stem, {}))
             if lane.name in names:
                 raise BadInput(f"{path}: the name {lane.name} is taken by {names[lane.name].name}; choose another")
+            budget(risks | {str(path): lane.risk})
             built.append(build_lane(lane))
         except UNREADABLE as error:
             log.warn(f"lane file left out: {error}")
             built.append(build_broken(Broken(path, str(error))))
         else:
-            names[lane.name] = path
+            names[lane.name], risks[str(path)] = path, lane.risk
     return dg.Definitions.merge(*built)
 
 

@@ -1,4 +1,4 @@
-"""The one decorator of the compiled core, and the digest that says which core it was.
+"""The decorators of the compiled core, and the digest that says which core it was.
 
 numba's cache notices an edit in the decorated file but not in the files it calls, so the cache folder is named by the
 digest of every source that can be compiled in.
@@ -29,7 +29,8 @@ def source_digest(*floors: str) -> str:
     return found.hexdigest()
 
 
-_CACHE = _PACKAGE.parent / ".cache" / "numba" / source_digest(*_FLOORS)[:16]
+_OWN = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()  # its options are compiled in as well
+_CACHE = _PACKAGE.parent / ".cache" / "numba" / f"{source_digest(*_FLOORS)[:16]}{_OWN[:8]}"
 cast(Any, numba).config.CACHE_DIR = str(_CACHE)
 
 
@@ -60,6 +61,18 @@ def _interpreted[F: Callable[..., Any]](function: F) -> F:
 
 def kernel[F: Callable[..., Any]](function: F) -> F:
     """Compile a function of the core: cached on disk, without the GIL, without fast-math (the same bits everywhere)."""
+    return _compiled(function)
+
+
+def inlined[F: Callable[..., Any]](function: F) -> F:
+    """The same, always made part of what calls it: for the few functions that a loop calls at every bar.
+
+    A call that is given an array counts its references up and down, atomically: half of a simulated bar's time.
+    """
+    return _compiled(function, forceinline=True)
+
+
+def _compiled[F: Callable[..., Any]](function: F, **options: bool) -> F:
     if cast(Any, numba).config.DISABLE_JIT:
         return _interpreted(function)
-    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    return cast(F, cast(Any, numba).njit(cache=True, nogil=True, error_model="numpy", **options)(function))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import date, datetime, time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from scalper.errors import BadInput
+from scalper.market import Session, session, sessions
+from scalper.market.sessions import NEW_YORK
 from scalper.settings import REPOSITORY, Environment, Lane, home, load_lane
 
 GOOD = """
@@ -125,6 +130,30 @@ def test_unknown_key(tmp_path: Path, extra: str, key: str, remedy: str) -> None:
         ("labels: {kind: barrier, target: {reward_to_risk: 2, min: 3}}\n", "`labels.target`", "leave them out"),
         ("labels: {kind: barrier, target: {reward_to_risk: 0.01}}\n", "`labels.target.reward_to_risk`", "to 0.1"),
         ("labels: {kind: barrier, stop: {atr: 101}}\n", "`labels.stop.atr`", "equal to 100"),
+        ("policy: {end_of_day: {flat: 16:30:30}}\n", "`policy.end_of_day.flat`", "leave the seconds out"),
+        ("policy: {times: [{from: 9:30, to: 10:00}]}\n", "`policy.times.0.times`", "missing; add it"),
+        ("policy: {times: [{from: 9:30, to: 9:30, times: 0.5}]}\n", "`policy.times.0`", "the window is empty"),
+        ("policy: {times: [{from: 17:00, to: 19:00, times: 0.5}]}\n", "`policy`", "goes over 18:00 New York"),
+        (
+            "policy: {times: [{from: 23:00, to: 3:00, times: 0}, {from: 2:59, to: 4:00, times: 1}]}\n",
+            "`policy`",
+            "windows overlap",
+        ),
+        ("policy: {times: [{from: 9:30, to: 10:00, times: 1.5}]}\n", "`policy.times.0.times`", "equal to 1"),
+        ("policy: {stop: {kind: label}}\n", "", "policy.stop.kind: label needs labels.kind: barrier"),
+        ("policy: {stop: {kind: swing}}\n", "", "swing needs the group structure"),
+        ("policy: {stop: {kind: fixed, fixed_ticks: 17}}\n", "`policy.stop`", "17 is outside 4 to 16"),
+        ("policy: {stop: {trail_from: 2}}\n", "`policy.stop`", "trail_from without trail_atr"),
+        ("policy: {stop: {breakeven_ticks: 2}}\n", "`policy.stop`", "breakeven_ticks without breakeven_at"),
+        ("policy: {stop: {breakeven_at: 2}}\n", "policy.stop.breakeven_at", "not below the target's 2"),
+        ("policy: {partial: 0.1}\n", "`policy`", "0.1 of at most 5 contracts is less than one"),
+        ("risk: {per_trade: 0.05}\n", "`risk`", "per_trade: 0.05 is not below day_loss"),
+        ("risk: {day_loss: 0.35}\n", "`risk`", "day_loss: above kill"),
+        ("risk: {share: 0.5}\n", "`risk`", "share: a part of which account?"),
+        ("risk: {firm: {profile: topstep}}\n", "`risk.firm`", "maximum_loss: a firm's profile needs it"),
+        ("risk: {firm: {maximum_loss: 100}}\n", "`risk.firm`", "an own account has none"),
+        ("risk: {firm: {profile: apex, maximum_loss: 1000}}\n", "`risk`", "not below the capital of 1000"),
+        ("simulation: {slippage_ticks: 3}\n", "`simulation`", "must not fall"),
     ],
 )
 def test_contradictions_and_wrong_values(tmp_path: Path, extra: str, key: str, says: str) -> None:
@@ -144,6 +173,9 @@ WHOLE = [
     "policy.end_of_day.half_size_min", "policy.hold_bars", "policy.max_reversals", "policy.max_trades",
     "policy.stale_s", "policy.stop.fixed_ticks", "policy.stop.max_ticks", "risk.long_pause_min", "sandbox.seed",
     "search.seed", "search.trials", "simulation.latency_bars", "simulation.slippage_ticks",
+    "policy.market.max_spread", "policy.market.spread_pause_s", "policy.stop.breakeven_ticks", "risk.firm.contracts",
+    "simulation.monte_carlo.block_sessions", "simulation.monte_carlo.draws", "simulation.monte_carlo.seed",
+    "simulation.slippage_most", "simulation.slippage_thin",
 ]  # fmt: skip
 
 
@@ -225,6 +257,40 @@ def test_flat_time_as_people_write_it(tmp_path: Path, spelled: str) -> None:
     lane = load_lane(written(tmp_path, f"policy: {{end_of_day: {{flat: {spelled}}}}}\n"))
     flat = lane.policy.end_of_day.flat
     assert (flat.hour, flat.minute) == (15, 10)
+
+
+FIRM = "risk: {{capital: 50000, firm: {{profile: {firm}, maximum_loss: 2000}}}}\n"
+CHICAGO = ZoneInfo("America/Chicago")
+TEN_YEARS = sessions("MES", date(2016, 7, 1), date(2026, 6, 30))
+
+
+@settings(max_examples=150)
+@given(st.sampled_from(TEN_YEARS), st.sampled_from(["topstep", "apex", "own"]))
+def test_flat_by_the_firm_s_time_on_any_day(tmp_path_factory: pytest.TempPathFactory, day: Session, firm: str) -> None:
+    """16:30 New York, the firm's time, and 30 minutes before the next halt or close: whichever comes first."""
+    path = written(tmp_path_factory.mktemp("firm"), FIRM.format(firm=firm) if firm != "own" else "")
+    flat = int(load_lane(path).timetable(day)["flat_ns"][0])
+    zone, at = {"topstep": (CHICAGO, time(15, 10)), "apex": (NEW_YORK, time(16, 59)), "own": (NEW_YORK, time.max)}[firm]
+    ends = int(datetime.combine(day.date, at, zone).timestamp()) * 10**9
+    assert flat == min(day.ny(16, 30), ends, day.next_stop_ns - 30 * 60 * 10**9)
+
+
+def test_a_lane_s_own_earlier_flat_time_stays(tmp_path: Path) -> None:
+    day = session("MES", date(2024, 3, 12))
+    for spelled, ends in (("15:55", (15, 55)), ("16:10", (16, 10)), ("16:20", (16, 10))):
+        end = f"policy: {{end_of_day: {{flat: {spelled}}}}}\n"
+        lane = load_lane(written(tmp_path, FIRM.format(firm="topstep") + end))
+        assert lane.timetable(day)["flat_ns"][0] == day.ny(*ends)
+        assert lane.timetable(day)["exit_ns"][0] == day.ny(*ends) - 5 * 60 * 10**9
+
+
+def test_times_of_day_reach_the_timetable(tmp_path: Path) -> None:
+    times = "[{from: 18:00, to: 2:00, times: 0.5}, {from: 11:30, to: 13:00, times: 0}]"
+    day = session("MES", date(2024, 3, 12))
+    row = load_lane(written(tmp_path, f"policy: {{times: {times}}}\n")).timetable(day)[0]
+    assert row["part_from"].tolist() == [day.open_ns, day.ny(11, 30), 0, 0]
+    assert row["part_to"].tolist() == [day.ny(2, 0), day.ny(13, 0), 0, 0]
+    assert row["part_times"].tolist() == [0.5, 0.0, 0.0, 0.0]
 
 
 def test_environment_wins_over_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

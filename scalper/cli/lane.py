@@ -105,16 +105,31 @@ def audit(config: Config, as_json: Json = False) -> None:
 
 
 @app.command()
-def simulate(config: Config, as_json: Json = False) -> None:
-    """The out-of-sample path, the hold-out and the stress of models that were trained; the gate reads the result."""
+def simulate(
+    config: Config,
+    model: Annotated[
+        str | None, typer.Option(help="One model over what it has not seen: an ONNX file, or a fold, such as fold_03.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for report, trades and equity.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The out-of-sample path of models that were trained, its hold-out and stress, which the gate reads; or one model.
+
+    Leaves report.html, trades and equity as Parquet and CSV, refused.csv and summary.json.
+    """
     from scalper import lane as stages
     from scalper.settings import home
 
-    report = stages.simulation(load(config), home())
+    lane = load(config)
+    if model is None:
+        report = stages.simulation(lane, home(), out=out or stages.default_folder(lane, home()))
+    else:
+        report = stages.simulate_model(lane, home(), model, out)
 
     def words() -> None:
         console.print(report.preview)
         say(f"net ${report.detail['net']:,.2f}, Sharpe {report.detail['sharpe']:.2f}, {report.detail['trades']} trades")
+        say(f"report {report.detail['out']}/report.html")
 
     show(report.detail | {"seconds": report.seconds}, as_json, words)
 
@@ -153,7 +168,7 @@ def bundle_verify(path: Path, as_json: Json = False) -> None:
 @app.command()
 def bench(
     name: Annotated[
-        Literal["features", "simulate", "decide", "import", "ticks"], typer.Argument(help="What to measure.")
+        Literal["features", "simulate", "grid", "decide", "import", "ticks"], typer.Argument(help="What to measure.")
     ],
     size: Annotated[int | None, typer.Option("--rows", "--bars", min=1, help="How many; a few seconds' worth.")] = None,
     as_json: Json = False,

@@ -19,14 +19,16 @@ from scalper.gate.subject import every
 from scalper.labels import LABELLED
 from scalper.lake import Lake, bar_keys
 from scalper.lake.schema import FRONT_KEYS
-from scalper.learn import walkforward as walking
+from scalper.learn import fitting
 from scalper.learn.folds import Fold
 from scalper.learn.model import Model
+from scalper.learn.norms import FEWEST
+from scalper.learn.session import Sessions
 from scalper.market import from_ticks, sessions
 from scalper.settings import Band, Lane, Range
 
-TRAIN, CALIBRATE, SEARCH, TEST = 4, 2, 2, 2
-"""Sessions of the small fold."""
+TRAIN, CALIBRATE, SEARCH, TEST = FEWEST, 2, 2, 2
+"""Sessions of the small fold; of fewer in training nothing would be usual."""
 ROUNDS, TRIALS = 10, 4
 CAPITAL = 100_000.0
 CHOICE = "choice.json"
@@ -40,8 +42,8 @@ Fit = Callable[[Lane, Lake, Fold, Path], None]
 def refitted(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> None:
     """A fold as the lane learns it: model and calibration, then the search of the policy."""
     near = sessions(lane.symbol, min(fold.train) - LOOK_BACK, max((*fold.search, *fold.test)))
-    walking.fit(lane, lake, fold, folder)
-    walking.choose(lane, walking.Sessions(lane, lake, near), fold, folder, folder / "trials.jsonl")
+    fitting.fit(lane, lake, fold, folder)
+    fitting.choose(lane, Sessions(lane, lake, near), fold, folder, folder / "trials.jsonl")
 
 
 def small(fold: Fold, rows: Mapping[date, int]) -> Fold:

@@ -12,7 +12,7 @@ import polars as pl
 from scalper.errors import ScalperError
 from scalper.gate.found import Found
 from scalper.lake import Lake
-from scalper.learn import walkforward as walking
+from scalper.learn import fitting
 from scalper.learn.folds import Fold, Folds
 from scalper.market import session, sessions
 from scalper.settings import Lane
@@ -77,7 +77,7 @@ def _papers(lane: Lane, lake: Lake, fold: Fold, models: Path, scored: pl.DataFra
     """What is wrong with the model and the choice of a fold: each was made from this fold's own windows, and the path
     was traded by that choice."""
     try:
-        used = walking.recipe(lane, lake, fold, models / fold.name)
+        used = fitting.recipe(lane, lake, fold, models / fold.name)
     except ScalperError as error:
         return f"{fold.name}: {error}"
     named = used.model.papers.window

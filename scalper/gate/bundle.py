@@ -23,9 +23,9 @@ from scalper.gate.checks import REGISTRY
 from scalper.gate.evidence import DIGESTS, Evidence
 from scalper.gate.manifest import BESIDE, CONTENT, MANIFEST
 from scalper.gate.verdict import Verdict, decide
+from scalper.learn.digests import kernel_version, recipe_digest
 from scalper.learn.model import Model
 from scalper.learn.recipe import Recipe
-from scalper.learn.walkforward import kernel_version, recipe_digest
 from scalper.policy import Choice
 from scalper.settings import Environment, Lane
 

@@ -49,7 +49,7 @@ class Case:
     @property
     def capital(self) -> float:
         """Starting capital in dollars."""
-        return self.evidence.lane.risk.capital
+        return self.evidence.lane.capital
 
     @cached_property
     def daily(self) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from scalper.errors import BadInput, DataUnavailable
 from scalper.lake.parquet import write_parquet
 from scalper.settings import Lane
 
-VERSION = 1
+VERSION = 2
 DOCUMENT = "evidence.json"
 DICTS = ("holdout", "stress", "quality", "account", "parity", "digests")
 DIGESTS = ("data", "features", "code", "config", "recipe", "trials")
@@ -23,11 +23,13 @@ FRAMES: dict[str, tuple[str, ...]] = {
     "folds": ("fold", "test_from", "test_to", "trades", "net"),
     "daily": ("session", "fold", "net", "cash", "trades"),
     "trades": (
-        *("session", "fold", "entry_ns", "exit_ns", "side", "contracts", "entry", "exit", "stop", "target"),
-        *("gross", "commission", "slippage", "net", "reason", "confidence", "mae", "mfe", "bars"),
+        *("session", "fold", "entry_ns", "exit_ns", "side", "contracts", "entry", "exit", "first_stop", "stop"),
+        *("target", "gross", "commission", "slippage", "net", "reason", "confidence", "mae", "mfe", "bars"),
     ),
     "equity": ("ts_ns", "equity"),
     "refusals": ("gate", "count"),
+    "changed": ("factor", "count"),
+    "limits": ("session", "gate", "limit", "value", "final", "excess"),
     "scored": (
         *("session", "fold", "ts_ns", "label", "down", "flat", "up"),
         *("prior_down", "prior_flat", "prior_up", "threshold"),
@@ -50,6 +52,10 @@ class Evidence:
     trades: pl.DataFrame
     equity: pl.DataFrame
     refusals: pl.DataFrame
+    changed: pl.DataFrame
+    """factor, count: entries whose size a factor changed."""
+    limits: pl.DataFrame
+    """Limits that fired: session, gate, limit, value, final, excess (simulate.breaches)."""
     scored: pl.DataFrame
     """Every labelled test row: its calibrated probabilities, its fold's class shares in training, its threshold."""
     holdout_daily: pl.DataFrame

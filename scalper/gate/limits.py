@@ -17,9 +17,12 @@ CENT = 0.005
 
 
 def gaps(case: Case) -> pl.DataFrame:
-    """Stop trades that a gap filled worse than stop and slippage: session, entry_ns, stop, exit, excess in dollars."""
-    product = case.lane.execution
-    slip = int(market(case.lane.simulation)["slippage"][0]) * float(product.tick)
+    """Stop trades that a gap filled worse than stop and slippage: session, entry_ns, stop, exit, excess in dollars.
+
+    The slippage is the largest that the fill model takes, so that no more than the gap is excused.
+    """
+    product, model = case.lane.execution, market(case.lane.simulation)[0]
+    slip = int(model["slips"] * case.lane.simulation.slippage_most + model["extra"]) * float(product.tick)
     side = pl.when(pl.col("side") == "long").then(1.0).otherwise(-1.0)
     beyond = side * (pl.col("stop") - pl.col("exit")) - slip
     excess = (beyond * pl.col("contracts") * float(product.point_value)).alias("excess")
@@ -54,15 +57,16 @@ def _day(case: Case) -> Finding:
 
 def _drawdown(case: Case) -> Finding:
     need = case.thresholds.drawdown
-    review, kill = (number(case.evidence.account, key) for key in ("review", "kill"))
+    review, kill, firm = (number(case.evidence.account, key) for key in ("review", "kill", "firm"))
     value = case.metrics.drawdown_share
     detail = (
         f"The deepest fall below the account's peak, open positions included, was {value:.1%} (needed: below "
         f"{need:.0%}); the review stop fired {'never' if not review else 'on the way'}, the kill switch "
-        f"{'never' if not kill else 'on the way'}."
+        f"{'never' if not kill else 'on the way'}, the firm's maximum loss was {'never ' * (not firm)}reached."
     )
-    passed = value < need and not review and not kill
-    return Finding(value, passed, detail, {"review": review, "kill": kill, "dollars": case.metrics.drawdown})
+    passed = value < need and not review and not kill and not firm
+    figures = {"review": review, "kill": kill, "firm": firm, "dollars": case.metrics.drawdown}
+    return Finding(value, passed, detail, figures)
 
 
 def _flat(case: Case) -> Finding:
@@ -93,7 +97,7 @@ DAY = Rule(
 DRAWDOWN = Rule(
     "risk.drawdown",
     "From a fall that a person would not sit through, and from a path that only survived because a limit stopped it.",
-    lambda case: f"< {case.thresholds.drawdown:.0%}, no review, no kill",
+    lambda case: f"< {case.thresholds.drawdown:.0%}, no review, no kill, no firm's loss",
     _drawdown,
 )
 END_OF_DAY = Rule(

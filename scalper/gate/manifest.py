@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from scalper.learn.walkforward import kernel_version
+from scalper.learn.digests import kernel_version
 from scalper.settings import Lane
 
 FORMAT = "bundle/1"

@@ -71,7 +71,7 @@ def latency(recipe: Recipe, subjects: Sequence[Subject]) -> dict[str, float]:
     taken: list[float] = []
     for one in subjects:
         account, stream = open_account(recipe.lane), one.stream()
-        open_session(account[0])
+        open_session(account[0], policy[0])
         share = WARMING_ROWS + -(-TIMED_ROWS // len(subjects))
         from_row = max(0, one.bars.size - share)  # the end of the session: everything is warm
         for i in range(one.bars.size):
@@ -82,7 +82,8 @@ def latency(recipe: Recipe, subjects: Sequence[Subject]) -> dict[str, float]:
             began = busy()
             row, volatility = stream.push(bar)
             predicted = recipe.model.predict(row, np.array([volatility]))
-            step(account[0], policy[0], bar[0], predicted[0], one.timetable[0], decision[0])
+            told = stream.aux[0], predicted[0], one.timetable[0], recipe.norms
+            step(account[0], policy[0], bar[0], *told, decision[0])
             if i >= from_row + WARMING_ROWS:
                 taken.append(1e3 * (busy() - began))
     p50, p99, worst = np.quantile(taken, (0.5, 0.99, 1.0)).tolist() if taken else (0.0, 0.0, 0.0)

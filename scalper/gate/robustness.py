@@ -8,7 +8,7 @@ import numpy as np
 
 from scalper.gate.case import Case
 from scalper.gate.check import CannotEvaluate, Finding, Rule, number
-from scalper.learn.walkforward import recipe_digest
+from scalper.learn.digests import recipe_digest
 
 BEST_TRADES, BEST_SESSIONS = 0.01, 0.02
 STRESS = {"costs": "double costs", "slippage": "a tick more slippage", "latency": "a bar more latency"}

@@ -10,15 +10,13 @@ import numpy.typing as npt
 from scalper.errors import BadInput
 from scalper.labels.barrier import barrier
 from scalper.labels.direction import NONE, direction
+from scalper.labels.distance import away_rows, rewarded_rows
 from scalper.labels.reach import LABELLED, reach
 from scalper.labels.weights import uniqueness
 from scalper.market import INTERVALS
 from scalper.settings import Distance, LabelSettings
 
 NS = 1_000_000_000
-DUST = 1e-5
-"""Ticks. Files hold the volatility as float32; a stop must not be a tick wider for the dust of that."""
-
 ROWS = np.dtype(
     [
         ("label", "i1"),  # 0 DOWN, 1 FLAT, 2 UP, -1 unlabelled
@@ -63,26 +61,25 @@ def label_rows(
     if settings.kind == "direction":
         direction(bars, index, last, until, step, settings.threshold_ticks, rows)
     else:
-        stop = _ticks(settings.stop, volatility)
-        ratio = settings.target.reward_to_risk
-        rows["stop_ticks"] = stop
-        rows["target_ticks"] = (
-            _ticks(settings.target, volatility) if ratio is None else np.maximum(np.floor(ratio * stop + 0.5), 1)
-        )
+        _ticks(settings.stop, volatility, rows["stop_ticks"])
+        if settings.target.reward_to_risk is not None:
+            rewarded_rows(rows["stop_ticks"], settings.target.reward_to_risk, rows["target_ticks"])
+        else:
+            _ticks(settings.target, volatility, rows["target_ticks"])
         barrier(bars, index, last, until, step, settings.through, rows)
     _weigh(bars["ts_ns"], index, step, carries, rows)
     return rows
 
 
-def _ticks(distance: Distance, volatility: Numbers) -> Numbers | int:
-    """A distance in ticks for each row."""
+def _ticks(distance: Distance, volatility: Numbers, out: Numbers) -> None:
+    """Write a distance in ticks for each row."""
     if distance.ticks is not None:
-        return distance.ticks
+        out[:] = distance.ticks
+        return
     assert distance.atr is not None, "the settings have one of the two"
     if not np.isfinite(volatility).all():
         raise BadInput("a barrier by ATR needs the volatility of each row; label warm rows only, or set it in ticks")
-    wide = np.ceil(distance.atr * np.asarray(volatility, np.float64) - DUST)
-    return np.clip(wide, distance.min, distance.max).astype(np.int64)
+    away_rows(distance.atr, np.asarray(volatility, np.float64), distance.min, distance.max, out)
 
 
 def _weigh(ts_ns: Numbers, index: Numbers, step: int, carries: bool, rows: Numbers) -> None:

@@ -6,9 +6,13 @@ resumed by running it again. Not here: arithmetic (the floors below) and what ru
 
 from scalper.lane.bars import bars, fetch, gaps, quote
 from scalper.lane.described import describe
+from scalper.lane.gridded import grid
 from scalper.lane.learning import folds, learnable, models, search
 from scalper.lane.quality import check, judged, quality, quality_page, unfit, usable
+from scalper.lane.refereed import export_nautilus, referee
+from scalper.lane.report import pictures
 from scalper.lane.rows import features, labels, materialise
+from scalper.lane.simulated import default_folder, simulate_model
 from scalper.lane.simulation import simulation
 from scalper.lane.stage import StageReport, calendar
 from scalper.lane.verdict import audit, gate, replay, run, track
@@ -19,23 +23,29 @@ __all__ = [
     "bars",
     "calendar",
     "check",
+    "default_folder",
     "describe",
+    "export_nautilus",
     "features",
     "fetch",
     "folds",
     "gaps",
     "gate",
+    "grid",
     "judged",
     "labels",
     "learnable",
     "materialise",
     "models",
+    "pictures",
     "quality",
     "quality_page",
     "quote",
+    "referee",
     "replay",
     "run",
     "search",
+    "simulate_model",
     "simulation",
     "track",
     "unfit",

@@ -33,7 +33,7 @@ from scalper.lane.stage import Progress, StageReport, bar
 from scalper.learn import describe as figures
 from scalper.learn import load, walk_forward
 from scalper.learn.describe import Sample
-from scalper.learn.walkforward import data_digest, read_json
+from scalper.learn.digests import data_digest, read_json
 from scalper.settings import Home, Lane
 
 PAIR_ROWS = 20_000

@@ -12,8 +12,10 @@ import polars as pl
 from scalper import clock
 from scalper.lake import Lake
 from scalper.lane.stage import Progress, StageReport, bar, calendar, ledger_path, models_root
-from scalper.learn import walkforward as walking
+from scalper.learn import fitting
 from scalper.learn.folds import Fold, Folds, walk_forward
+from scalper.learn.norms import Norms
+from scalper.learn.session import Sessions
 from scalper.settings import Home, Lane
 from scalper.simulate.sketch import columns_svg
 
@@ -40,10 +42,10 @@ def models(
     """Train, calibrate and export one model a fold; every export is compared with XGBoost."""
     started = clock.monotonic()
     lake, chosen = Lake(home.lake), _named(folds(lane, home), names)
-    root, records = models_root(lane, home), list[dict[str, Any]]()
+    root, norms, records = models_root(lane, home), Norms(lane, lake), list[dict[str, Any]]()
 
     def fit(fold: Fold) -> dict[str, Any]:
-        return walking.fit(lane, lake, fold, root / fold.name)
+        return fitting.fit(lane, lake, fold, root / fold.name, norms)
 
     with bar(f"{lane.name}: models", progress) as advance, ThreadPoolExecutor(lane.model.threads) as pool:
         for record in pool.map(fit, chosen):
@@ -62,19 +64,20 @@ def models(
 def search(
     lane: Lane, home: Home, names: Sequence[str] | None = None, *, progress: Progress | None = None
 ) -> StageReport:
-    """Search threshold, stop and target of each fold on its own search window."""
+    """Search each fold's choice, the numbers that its trades depend on, on its own search window."""
     started = clock.monotonic()
     lake, chosen = Lake(home.lake), _named(folds(lane, home), names)
-    sessions = walking.Sessions(lane, lake, calendar(lane))
+    sessions = Sessions(lane, lake, calendar(lane))
     records: list[dict[str, Any]] = []
+    trials = 0
     with bar(f"{lane.name}: search", progress) as advance:
         for index, fold in enumerate(chosen, 1):
             folder = models_root(lane, home) / fold.name
-            found = walking.choose(lane, sessions, fold, folder, ledger_path(lane, home))
+            found = fitting.choose(lane, sessions, fold, folder, ledger_path(lane, home))
             records.append({"fold": fold.name, "score": found["score"], **found["choice"], "skipped": found["skipped"]})
+            trials += 0 if found["skipped"] else len(found["trials"])
             advance(index, len(chosen))
     skipped = sum(bool(one["skipped"]) for one in records)
-    trials = (len(records) - skipped) * lane.search.trials
     detail = {"trials": trials, "ledger": str(ledger_path(lane, home))}
     seconds, table = clock.monotonic() - started, pl.DataFrame(records)
     names = [one["fold"] for one in records]

@@ -17,35 +17,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scalper.simulate.sketch import BLUE, GREY, RED
+from scalper.simulate.sketch import BLUE, BOLD, GREY, RED, ends, frame, text
 
 PALETTE = (RED, "#c9a227", BLUE, "#444c58", "#8f9aa8", "#b8c0ca", "#dfe3e9")
 """DOWN, FLAT, UP, then what has no label."""
 
 Numbers = npt.NDArray[Any]
-
-
-def text(x: float, y: float, words: object, size: float = 12, anchor: str = "start", look: str = "") -> str:
-    """A word in a picture. Its size is a style, which a page's own rules for text leave alone."""
-    style = f"font-size:{size:g}px;{look}"
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="{style}">{escape(str(words))}</text>'
-
-
-BOLD = "font-weight:600"
-
-
-def frame(title: str, body: str, width: int, height: int) -> str:
-    """An SVG with its title on top; the body starts at y = 26."""
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="img" font-family="system-ui,sans-serif" font-size="12" fill="{GREY}"><title>{escape(title)}</title>'
-        f"{text(8, 16, title, look=BOLD)}{body}</svg>"
-    )
-
-
-def ends(first: object, last: object, width: int, y: float) -> str:
-    """The first and the last name below a picture."""
-    return text(8, y, first) + text(width - 8, y, last, anchor="end")
 
 
 def stacked_svg(

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
-import polars as pl
 from pydantic import SecretStr
 
 from scalper import clock
@@ -21,28 +20,16 @@ from scalper.lake import Lake
 from scalper.lane.bars import bars
 from scalper.lane.learning import folds, learnable, models, search
 from scalper.lane.quality import check
+from scalper.lane.report import evidence_report
 from scalper.lane.rows import labels, materialise
 from scalper.lane.simulation import digests, simulation
 from scalper.lane.stage import Progress, bar, calendar, evidence_folder, ledger_path, models_root
-from scalper.learn import ledger, tracking
-from scalper.learn import walkforward as walking
-from scalper.learn.session import prepare, tradable
+from scalper.learn import fitting, ledger, tracking
+from scalper.learn.digests import read_json, recipe_digest
 from scalper.live.replay import ReplayReport
 from scalper.live.replay import replay as replay_session
 from scalper.settings import Home, Lane
-from scalper.simulate.metrics import sharpe_bound, summarise
-from scalper.simulate.report import ReportData, write_report
-
-WORDS = {
-    "1s": "one-second",
-    "5s": "five-second",
-    "15s": "fifteen-second",
-    "1m": "one-minute",
-    "5m": "five-minute",
-    "15m": "fifteen-minute",
-    "1h": "one-hour",
-}
-"""An interval as the report's title says it."""
+from scalper.simulate.report import write_report
 
 
 def _opened(lane: Lane, home: Home) -> bool:
@@ -51,7 +38,7 @@ def _opened(lane: Lane, home: Home) -> bool:
     if not folder.exists():
         return False
     record = Evidence.load(folder, lane).holdout
-    return record.get("refused") is None and record.get("recipe") == walking.recipe_digest(lane)
+    return record.get("refused") is None and record.get("recipe") == recipe_digest(lane)
 
 
 def _last_with_rows(lane: Lane, home: Home, days: Sequence[date]) -> date:
@@ -80,7 +67,7 @@ def replay(lane: Lane, home: Home, day: date | None = None) -> ReplayReport:
         raise Refused(
             f"{chosen} lies in the hold-out, which this recipe has not opened; replay one up to {found.tested()[-1]}"
         )
-    final = walking.recipe(lane, lake, found.final, models_root(lane, home) / found.final.name)
+    final = fitting.recipe(lane, lake, found.final, models_root(lane, home) / found.final.name)
     before = every[at[chosen] - 1] if at[chosen] else None
     return replay_session(lake, final, every[at[chosen]], before)
 
@@ -111,7 +98,7 @@ def gate(lane: Lane, home: Home, *, progress: Progress | None = None) -> Verdict
         raise Refused(f"lane {lane.name}: {', '.join(changed)} changed since the simulation; run `scalper run` again")
     if problem := ledger.verify(ledger_path(lane, home), head=then.get("trials")).problem:
         raise Refused(f"the trial ledger: {problem}; restore it from a copy")
-    final = walking.recipe(lane, lake, found.final, models_root(lane, home) / found.final.name)
+    final = fitting.recipe(lane, lake, found.final, models_root(lane, home) / found.final.name)
     with bar(f"{lane.name}: gate", progress) as advance:
         evidence.parity["replay"] = replay(lane, home).summary()
         advance(1, 4)
@@ -120,7 +107,7 @@ def gate(lane: Lane, home: Home, *, progress: Progress | None = None) -> Verdict
         checks = evaluate(evidence, lake, final, results)
         advance(3, 4)
         verdict = decide(checks)
-        data = _report_data(lane, home, evidence, verdict)
+        data = evidence_report(lane, home, evidence, verdict)
         bundle = write_bundle(
             home.state / "bundles" / lane.name,
             recipe=final,
@@ -130,65 +117,6 @@ def gate(lane: Lane, home: Home, *, progress: Progress | None = None) -> Verdict
         )
         advance(4, 4)
     return verdict.at(bundle, {"gate": clock.monotonic() - started})
-
-
-def _report_data(lane: Lane, home: Home, evidence: Evidence, verdict: Verdict) -> ReportData:
-    """What the HTML report shows of the evidence and the verdict."""
-    capital = lane.risk.capital
-    holdout = None
-    if evidence.holdout_daily.height:
-        empty = evidence.equity.clear()
-        holdout = summarise(evidence.holdout_daily, evidence.holdout_trades, empty, capital)
-    simulated = lane.source == "sandbox"
-    kind = "Simulated" if simulated else "Real"
-    length = WORDS[lane.interval]
-    traded = "" if lane.execution.symbol == lane.symbol else f", trading {lane.execution.symbol}"
-    notes = [_edge_note(lane)] if simulated else ["Past bars cannot prove that a strategy will earn money."]
-    return ReportData(
-        lane=lane.name,
-        title=f"{kind} {lane.symbol}, {length} bars{traded}",
-        verdict=verdict.verdict,
-        stage=verdict.stage,
-        simulated=simulated,
-        source=lane.source_key,
-        mode=lane.simulation.mode,
-        reasons=verdict.reasons,
-        checks=[one.as_dict() for one in verdict.checks],
-        metrics=summarise(evidence.daily, evidence.trades, evidence.equity, capital),
-        sharpe_bound=sharpe_bound(evidence.daily["net"].to_numpy(), capital, lane.gate.bootstrap, lane.gate.seed),
-        daily=evidence.daily,
-        trades=evidence.trades,
-        equity=evidence.equity,
-        folds=evidence.folds,
-        refusals=evidence.refusals,
-        example=_example(lane, home, evidence),
-        holdout=holdout,
-        notes=notes,
-        digests=evidence.digests,
-    )
-
-
-def _edge_note(lane: Lane) -> str:
-    """A sentence on what a simulated market proves."""
-    if lane.sandbox.edge == 0:
-        return "This market is a martingale: nothing can beat it, and the gate must say NO."
-    return (
-        "The edge of this market was planted; it shows that the machine finds what is there, not that markets have it."
-    )
-
-
-def _example(lane: Lane, home: Home, evidence: Evidence) -> pl.DataFrame:
-    """Bars of the regular hours of the out-of-sample session with the most trades."""
-    empty = pl.DataFrame(schema={"ts_ns": pl.Int64} | dict.fromkeys(("open", "high", "low", "close"), pl.Float64))
-    if evidence.trades.is_empty():
-        return empty
-    day: date = evidence.daily.sort("trades", "session", descending=[True, False])["session"][0]
-    at = {one.date: one for one in calendar(lane)}
-    ready = prepare(Lake(home.lake), lane, at[day], None)
-    rows = ready.bars[tradable(ready.bars, ready.timetable)]
-    tick = float(lane.instrument.tick)
-    prices = {name: rows[name] * tick for name in ("open", "high", "low", "close")}
-    return pl.DataFrame({"ts_ns": rows["ts_ns"], **prices}, schema=empty.schema)
 
 
 def track(lane: Lane, home: Home, verdict: Verdict) -> None:
@@ -204,7 +132,7 @@ def track(lane: Lane, home: Home, verdict: Verdict) -> None:
         params={"source": lane.source_key, "mode": lane.simulation.mode, "horizon": lane.labels.horizon},
         metrics={one.id: float(one.value) for one in verdict.checks if isinstance(one.value, int | float)},
         curves={
-            int(row["fold"]): walking.read_json(root / f"fold_{row['fold']:02d}" / "model.json")["curves"]
+            int(row["fold"]): read_json(root / f"fold_{row['fold']:02d}" / "model.json")["curves"]
             for row in evidence.folds.iter_rows(named=True)
         },
         tags={"verdict": verdict.verdict, **evidence.digests},

@@ -14,11 +14,13 @@ import numpy.typing as npt
 
 from scalper.errors import DataUnavailable, Refused
 from scalper.learn.runtime import FEATURES, PROBABILITIES, open_session
-from scalper.policy import PREDICTION
+from scalper.policy import MINUTES, NORM, PREDICTION
 
-SCHEMA = "model/1"
+SCHEMA = "model/2"
 """Version of the graph's inputs, outputs and papers."""
 PREFIX = "scalper."
+MINUTE_LISTS = ("minute_volatility", "minute_volume")
+"""Papers that hold the norms, in the order of NORM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ class Papers:
     """What a model carries in its metadata_props, one JSON value a key.
 
     class_moves: mean of move_ticks / volatility_ticks of each class in the train window; priors and counts: shares and
-    rows of each class there; window: first and last session of training; calibration: scale and three biases.
+    rows of each class there; window: first and last session of training; calibration: scale and three biases;
+    minute_volatility and minute_volume: the norms of each minute of a session in the train window, None: unknown.
     """
 
     schema: str
@@ -41,6 +44,8 @@ class Papers:
     calibration: tuple[float, float, float, float]
     rounds: int
     seed: int
+    minute_volatility: tuple[float | None, ...]
+    minute_volume: tuple[float | None, ...]
 
     def as_metadata(self) -> dict[str, str]:
         """As the flat strings that ONNX keeps."""
@@ -58,8 +63,12 @@ class Papers:
         values = {name: json.loads(metadata[PREFIX + name]) for name in names}
         if values["schema"] != SCHEMA:
             raise Refused(f"{where}: a model of schema {values['schema']}; this program runs {SCHEMA}: train it again")
-        for name in ("features", "window", "class_moves", "priors", "counts", "calibration"):
+        lists = ("features", "window", "class_moves", "priors", "counts", "calibration", *MINUTE_LISTS)
+        for name in lists:
             values[name] = tuple(values[name])
+        for name in MINUTE_LISTS:
+            if len(values[name]) != MINUTES:
+                raise Refused(f"{where}: {name} of its papers has {len(values[name])} minutes, a model has {MINUTES}")
         return cls(**values)
 
 
@@ -74,6 +83,10 @@ class Model:
         if width != len(self.papers.features):
             raise Refused(f"{where}: the graph takes {width} features and its papers name {len(self.papers.features)}")
         self.digest = hashlib.sha256(content).hexdigest()
+        self.norms = np.zeros(MINUTES, NORM)
+        """What is usual in each minute of a session, (MINUTES,) of NORM; NaN where that is unknown."""
+        for name, paper in zip(NORM.names or (), MINUTE_LISTS, strict=True):
+            self.norms[name] = np.array(getattr(self.papers, paper), np.float64)
         self._moves = [float(move) for move in self.papers.class_moves]
 
     @classmethod

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scalper.features import AUX
 from scalper.learn.model import Model
 from scalper.learn.session import Prepared
+from scalper.market import BAR, Session
 from scalper.policy import PREDICTION, Choice
 from scalper.settings import Lane
-from scalper.simulate import SessionInput
+from scalper.simulate import SessionInput, no_predictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,11 @@ class Recipe:
     lane: Lane
     model: Model
     choice: Choice
+
+    @property
+    def norms(self) -> np.ndarray:
+        """What each minute of a session was like where the model learned, (MINUTES,) of NORM."""
+        return self.model.norms
 
 
 def predictions(model: Model, ready: Prepared) -> np.ndarray:
@@ -37,8 +44,25 @@ def session_input(recipe: Recipe, ready: Prepared, fold: int = 0) -> SessionInpu
         date=ready.session.date,
         contract=ready.contract,
         bars=ready.bars,
+        aux=ready.block.aux,
         predictions=predictions(recipe.model, ready),
         timetable=recipe.lane.timetable(ready.session),
+        norms=recipe.norms,
+        fold=fold,
+        choice=recipe.choice,
+    )
+
+
+def flat_input(recipe: Recipe, session: Session, fold: int = 0) -> SessionInput:
+    """A session without bars: nothing happens in it, and it counts."""
+    return SessionInput(
+        date=session.date,
+        contract="",
+        bars=np.empty(0, BAR),
+        aux=np.empty(0, AUX),
+        predictions=no_predictions(0),
+        timetable=recipe.lane.timetable(session),
+        norms=recipe.norms,
         fold=fold,
         choice=recipe.choice,
     )

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from scalper.policy import Choice
-from scalper.settings import Range, SearchSettings
+from scalper.settings import Lane, Range, SearchSettings
 
 if TYPE_CHECKING:
     from optuna import Trial
     from optuna.samplers import BaseSampler
 
 RANGES = ("confidence", "stop_atr", "reward_to_risk")
+
+
+def drawn(lane: Lane) -> tuple[str, ...]:
+    """The numbers of a choice that this lane's trades depend on: the label's exits leave only the threshold."""
+    if lane.exits_by_label:
+        return RANGES[:1]
+    return RANGES if lane.policy.stop.kind in (None, "atr") else ("confidence", "reward_to_risk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +37,15 @@ class Study:
     trials: list[dict[str, Any]]
 
 
-def run_study(settings: SearchSettings, objective: Callable[[Choice], float]) -> Study:
+def run_study(
+    settings: SearchSettings,
+    objective: Callable[[Choice], float],
+    plain: Choice | None = None,
+    names: Sequence[str] = RANGES,
+) -> Study:
     """Maximise the objective over `settings.trials` draws; the same settings and objective give the same study.
+
+    The numbers of `names` are drawn, the others are those of `plain`.
 
     A choice that the sampler draws again is answered from the record and is no further trial. Of equal values the most
     careful choice wins: highest confidence, then tightest stop, then nearest target.
@@ -42,7 +56,8 @@ def run_study(settings: SearchSettings, objective: Callable[[Choice], float]) ->
     known: dict[Choice, float] = {}
 
     def evaluate(trial: Trial) -> float:
-        choice = Choice(**{name: _draw(trial, name, getattr(settings, name)) for name in RANGES})
+        found = {name: _draw(trial, name, getattr(settings, name)) for name in names}
+        choice = Choice(**found) if plain is None else replace(plain, **found)
         if choice not in known:
             known[choice] = float(objective(choice))
         value = known[choice]

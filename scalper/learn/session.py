@@ -1,8 +1,10 @@
-"""A session made ready: its bars, its times and its rows of features, in batch."""
+"""Sessions made ready: bars, times and rows of features, in batch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
@@ -112,3 +114,49 @@ def labels_of(
     traded = bars["carried"] == 0
     index = np.cumsum(traded)[rows] - 1
     return label_rows(bars[traded], index, volatility[rows], timetable, lane.labels, stale_s=lane.policy.stale_s)
+
+
+def is_flat(lake: Lake, lane: Lane, day: date) -> bool:
+    """Whether a session without bars never had any: then its file of features has no row."""
+    return lake.read("features", {"lane": lane.name, "date": day.isoformat()}).height == 0
+
+
+class Sessions:
+    """The lane's sessions made ready on demand; the ones used last are kept."""
+
+    def __init__(self, lane: Lane, lake: Lake, calendar: Sequence[Session], keep: int = 96) -> None:
+        self.lane, self.lake, self.keep = lane, lake, keep
+        self._at = {one.date: index for index, one in enumerate(calendar)}
+        self._calendar = calendar
+        self._ready: dict[date, Prepared] = {}
+
+    def before(self, day: date) -> Session | None:
+        """The session before `day` in the calendar."""
+        index = self._at[day]
+        return self._calendar[index - 1] if index else None
+
+    def session(self, day: date) -> Session:
+        """The session of a day of the calendar."""
+        return self._calendar[self._at[day]]
+
+    def find(self, day: date) -> Prepared | None:
+        """Bars and features of a session, None for a flat one: it has a file of features without a row.
+
+        Raises DataUnavailable when a session with rows has lost its bars.
+        """
+        try:
+            return self.ready(day)
+        except DataUnavailable:
+            if is_flat(self.lake, self.lane, day):
+                return None
+            raise
+
+    def ready(self, day: date) -> Prepared:
+        """Bars and features of a session. Raises DataUnavailable when the lake lacks it."""
+        found = self._ready.pop(day, None)
+        if found is None:
+            found = prepare(self.lake, self.lane, self._calendar[self._at[day]], self.before(day))
+        self._ready[day] = found
+        while len(self._ready) > self.keep:
+            self._ready.pop(next(iter(self._ready)))
+        return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +20,7 @@ from scalper.learn.dataset import Dataset
 from scalper.learn.export import margins, prove, to_onnx
 from scalper.learn.folds import purge
 from scalper.learn.model import SCHEMA, Papers
+from scalper.policy import unknown_norms
 from scalper.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -62,13 +64,14 @@ def train(
     data_digest: str,
     kernel_version: str | int,
     calibrate_until_ns: int | None = None,
+    norms: np.ndarray | None = None,
 ) -> Trained:
     """Train on `fit`, calibrate on the later sessions of `calibrate`, export and prove the model.
 
     Rows without a label are left out, and so are rows whose label is known only after the next window's first bar:
     that of `calibrate` for `fit`, `calibrate_until_ns` for `calibrate`. The same arguments give the same bytes, for any
-    number of threads. A class that a window lacks keeps a small probability. Raises BadInput for no rows, infinite
-    values, or names other than the dataset's.
+    number of threads. A class that a window lacks keeps a small probability. `norms` (MINUTES,) of NORM travel with the
+    model, None: unknown. Raises BadInput for no rows, infinite values, or names other than the dataset's.
     """
     started = monotonic()
     if tuple(names) != fit.names:
@@ -81,6 +84,7 @@ def train(
         log.warn(f"lane {lane}, train window from {window[0]}: no row is labelled {absent}; it will not be predicted")
     booster, curves = _boost(*_split(rows, settings), settings)
     calibration = calibration_of.fit(margins(booster, later.x, settings.threads), later.label)
+    usual = unknown_norms() if norms is None else norms
     papers = Papers(
         schema=SCHEMA,
         lane=lane,
@@ -94,6 +98,8 @@ def train(
         calibration=(calibration.scale, *calibration.bias),
         rounds=booster.num_boosted_rounds(),
         seed=settings.seed,
+        minute_volatility=_known(usual["volatility_ticks"]),
+        minute_volume=_known(usual["volume"]),
     )
     metadata = papers.as_metadata()
     onnx = to_onnx(booster, calibration, metadata)
@@ -194,6 +200,11 @@ def _class_moves(rows: Dataset) -> tuple[float, float, float]:
     ratio = rows.move_ticks[sound].astype(np.float64) / rows.volatility_ticks[sound]
     number = np.bincount(rows.label[sound], minlength=CLASSES)
     return _three(np.bincount(rows.label[sound], weights=ratio, minlength=CLASSES) / np.maximum(number, 1))
+
+
+def _known(values: npt.NDArray[np.float64]) -> tuple[float | None, ...]:
+    """Numbers as JSON holds them: None for NaN."""
+    return tuple(None if math.isnan(value) else value for value in values.tolist())
 
 
 def _three(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:

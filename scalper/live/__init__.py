@@ -8,7 +8,7 @@ simulated order fills (simulate/), whether a bundle may trade at all (gate/).
 from __future__ import annotations
 
 from scalper.live.broker import NoBroker, SimBroker
-from scalper.live.desk import halt, resume, status
+from scalper.live.desk import account_of, change_account, halt, resume, status
 from scalper.live.executor import Executor
 from scalper.live.feed import ReplayFeed, open_feed, session_before, stored_day
 from scalper.live.journal import Journal, read_journal
@@ -32,6 +32,8 @@ __all__ = [
     "Result",
     "SessionReport",
     "SimBroker",
+    "account_of",
+    "change_account",
     "halt",
     "open_feed",
     "preflight_bundle",

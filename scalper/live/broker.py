@@ -35,7 +35,7 @@ class SimBroker:
     ) -> None:
         self._book = new_book() if book is None else book.copy()
         self._market = market(settings)
-        self._market["slippage"] += extra_slippage
+        self._market["extra"] += extra_slippage
         self._timetable, self._rules = timetable, rules
         self._fills = np.zeros(kernel.MAX_FILLS, FILL)
 
@@ -45,7 +45,7 @@ class SimBroker:
         return self._fills[:n].copy()
 
     def submit(self, decision: np.ndarray) -> None:
-        """Put the order of a decision into the book; it meets the next traded bar."""
+        """Put a decision into the book: its order meets the next traded bar, its stop rests from the next bar on."""
         _core.submit(self._book[0], self._market[0], self._rules[0], decision[0])
 
     def position(self) -> Position:
@@ -79,7 +79,7 @@ class NoBroker:
         return fills
 
     def submit(self, decision: np.ndarray) -> None:
-        """Remember that an order was wished for."""
+        """Remember whether an order was wished for."""
         self._pending[:] = decision
 
     def position(self) -> Position:

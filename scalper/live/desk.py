@@ -1,4 +1,4 @@
-"""A lane's desk: its lock, its heartbeat, its halt flag, and the account that survives restarts.
+"""A lane's desk: its lock, its heartbeat, its halt flag, and what a person does at it.
 
 Everything is a small file below `<home>/state`, so a person can look, halt and resume with nothing else running.
 """
@@ -10,48 +10,22 @@ import json
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 
 from scalper import clock
 from scalper.errors import BadInput, Refused
 from scalper.files import write_json
+from scalper.live.account import AccountFile, read_json
 from scalper.live.journal import fields
-from scalper.policy import ACCOUNT
-from scalper.settings import Home
-from scalper.simulate.kernel import BOOK
+from scalper.policy import account as person
+from scalper.policy import rules
+from scalper.settings import Home, Lane
 
-VERSION = 1
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """A document, None if there is none. Raises BadInput if it is damaged."""
-    try:
-        found: Any = json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise BadInput(f"{path}: no JSON ({error}); restore the file or remove it") from None
-    if not isinstance(found, dict):
-        raise BadInput(f"{path}: a JSON object was expected; restore the file or remove it")
-    return found  # pyright: ignore[reportUnknownVariableType]
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A paper account on disk: account (1,) of ACCOUNT, book (1,) of BOOK, and how far its last session came."""
-
-    account: np.ndarray
-    book: np.ndarray
-    session: date
-    last_ns: int
-    """Start of the last bar that was decided on."""
-    complete: bool
-    """The session was closed; if not, it was interrupted and can be gone on with."""
+Verb = Literal["clear-review", "reset-kill", "deposit", "withdraw"]
+NONE = "lane {lane} has no paper account yet; its first paper session opens one"
 
 
 class Desk:
@@ -62,7 +36,7 @@ class Desk:
         live = home.state / "live"
         self.heartbeat, self.flag, self.lock = live / f"{lane}.json", live / f"{lane}.halt", live / f"{lane}.lock"
         self.halts = live / f"{lane}.halts.jsonl"
-        self.account = home.state / "account" / f"{lane}.json"
+        self.account = AccountFile(home, lane)
 
     @contextmanager
     def occupied(self) -> Generator[None]:
@@ -99,53 +73,6 @@ class Desk:
         except BadInput:
             return {"who": "unknown", "why": f"{self.flag.name} is damaged", "at": "unknown"}
 
-    def keep(self, kept: Kept, capital_cents: int, *, sync: bool) -> None:
-        """Save the paper account."""
-        document = {
-            "version": VERSION,
-            "lane": self.lane,
-            "saved": clock.iso(clock.now_ns()),
-            "capital_cents": capital_cents,
-            "session": kept.session.isoformat(),
-            "last_ns": kept.last_ns,
-            "complete": kept.complete,
-            "account": fields(kept.account[0]),
-            "book": fields(kept.book[0]),
-        }
-        write_json(self.account, document, sync=sync)
-
-    def kept(self, capital_cents: int) -> Kept | None:
-        """The paper account, None if there is none yet.
-
-        Raises BadInput if the file is damaged or of another version, Refused if it was opened with another capital.
-        """
-        found = read_json(self.account)
-        if found is None:
-            return None
-        remedy = "move the file away to open a new paper account"
-        if found.get("version") != VERSION:
-            raise BadInput(f"{self.account}: version {found.get('version')}, this program reads {VERSION}; {remedy}")
-        if found["capital_cents"] != capital_cents:
-            raise Refused(
-                f"{self.account}: opened with ${found['capital_cents'] / 100:,.2f}, the lane has "
-                f"${capital_cents / 100:,.2f} and its limits are shares of that; {remedy}"
-            )
-        try:
-            account, book = _record(found["account"], ACCOUNT), _record(found["book"], BOOK)
-            return Kept(account, book, date.fromisoformat(found["session"]), found["last_ns"], found["complete"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadInput(f"{self.account}: {error} is missing or wrong; {remedy}") from None
-
-
-def _record(found: dict[str, Any], dtype: np.dtype[Any]) -> np.ndarray:
-    names = dtype.names or ()
-    if set(found) != set(names):
-        raise ValueError(f"fields {sorted(set(found) ^ set(names))}")
-    row = np.zeros(1, dtype)
-    for name in names:
-        row[name] = found[name]
-    return row
-
 
 def _record_halt(desk: Desk, what: str, who: str, why: str) -> dict[str, Any]:
     found = {"what": what, "who": who, "why": why, "at": clock.iso(clock.now_ns())}
@@ -175,20 +102,58 @@ def resume(home: Home, lane: str, who: str, why: str) -> dict[str, Any]:
     return found
 
 
+def change_account(home: Home, lane: Lane, verb: Verb, who: str, why: str, cents: int = 0) -> dict[str, Any]:
+    """Change the paper account of a lane that is not running; recorded with who, why and every field that moved.
+
+    `cents` is what a deposit or a withdrawal moves. Raises Refused while the lane runs, with a position open, or when
+    there is nothing to change; BadInput without who or why.
+    """
+    if not who.strip() or not why.strip():
+        raise BadInput("--who and --why: say both; they are what the record is for")
+    desk = Desk(home, lane.name)
+    with desk.occupied():
+        kept = desk.account.kept(lane.risk)
+        if kept is None:
+            raise Refused(NONE.format(lane=lane.name))
+        after = _changed(kept.account, rules(lane), verb, cents)
+        was, now = fields(kept.account[0]), fields(after[0])
+        moved = {key: [was[key], now[key]] for key in now if was[key] != now[key]}
+        found = {"what": verb, "who": who, "why": why, "at": clock.iso(clock.now_ns()), "moved": moved}
+        desk.account.keep(replace(kept, account=after), found, sync=True)
+    return found
+
+
+def _changed(account: np.ndarray, limits: np.ndarray, verb: Verb, cents: int) -> np.ndarray:
+    match verb:
+        case "clear-review":
+            return person.clear_review(account)
+        case "reset-kill":
+            return person.reset_kill(account, limits)
+        case "deposit":
+            return person.deposit(account, limits, cents)
+        case "withdraw":
+            return person.withdraw(account, limits, cents)
+
+
+def account_of(home: Home, lane: Lane) -> dict[str, Any]:
+    """The paper account, how far it is from the limits that outlive a session, and what people changed.
+
+    Raises Refused if there is none, and as `AccountFile.kept` does.
+    """
+    file = AccountFile(home, lane.name)
+    kept, found = file.kept(lane.risk), file.summary()
+    if kept is None or found is None:
+        raise Refused(NONE.format(lane=lane.name))
+    return found | {"limits": person.limits(kept.account, rules(lane))}
+
+
 def status(home: Home, lane: str) -> dict[str, Any]:
-    """What a person wants to know: who runs the lane, its last heartbeat, a halt, and the paper account."""
+    """What a person wants to know: who runs the lane, its last heartbeat, a halt, the paper account and its changes."""
     desk = Desk(home, lane)
-    account = read_json(desk.account)
-    money: dict[str, Any] | None = None
-    if account is not None:
-        row = account["account"]
-        money = {key: row[f"{key}_cents"] / 100 for key in ("cash", "equity", "peak")}
-        money |= {key: row[key] for key in ("kill", "review", "side", "contracts")}
-        money |= {key: account[key] for key in ("saved", "session", "complete")}
     return {
         "lane": lane,
         "pid": desk.runner(),
         "heartbeat": read_json(desk.heartbeat),
         "halt": desk.halted(),
-        "account": money,
+        "account": desk.account.summary(),
     }

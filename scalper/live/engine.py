@@ -13,16 +13,37 @@ from scalper.learn.recipe import Recipe
 from scalper.learn.session import tradable
 from scalper.live.protocols import Broker
 from scalper.market import Session
-from scalper.policy import ACCOUNT, DECISION, PREDICTION, TRADE, Action, Gate, Reason, kernel, open_account, rules
+from scalper.policy import (
+    ACCOUNT,
+    DECISION,
+    PREDICTION,
+    TRADE,
+    Action,
+    Gate,
+    Reason,
+    kernel,
+    open_account,
+    rules,
+    trace,
+)
 
 HALTED = 90
 """The gate of a person's halt; it stands behind every gate of the policy."""
+BY_HAND = "halted by a person"
+OUT = (Action.EXIT, Action.FLATTEN)
+ORDER = ("partial_contracts", "stop_ticks", "target_ticks", "partial_ticks")
+"""Of a decision: what only an entry has."""
 _core = cast(Any, kernel)
 
 
 def gate_name(code: int) -> str:
     """A decision's gate in words."""
-    return "halted by a person" if code == HALTED else Gate(code).name.lower()
+    return BY_HAND if code == HALTED else Gate(code).name.lower()
+
+
+def gates(decision: np.void) -> list[tuple[str, float, float]]:
+    """The gate trace of a decision, a record of DECISION: gate, value and limit of each that refused or changed it."""
+    return [(BY_HAND, 0.0, 0.0)] if decision["gate"] == HALTED else trace(decision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +54,22 @@ class Step:
     fills: np.ndarray
     trades: np.ndarray
     row: np.ndarray
-    volatility: float
+    aux: np.ndarray
+    """Of AUX."""
     prediction: np.ndarray
     decision: np.ndarray
     seconds: float
     """From the bar's arrival to the decision."""
+
+    @property
+    def volatility(self) -> float:
+        """In ticks, NaN where not warm."""
+        return float(self.aux["volatility_ticks"][0])
+
+    @property
+    def sends(self) -> bool:
+        """Whether the decision asks the broker for something: an order, or another level of the resting stop."""
+        return bool(self.decision["action"][0] != Action.HOLD or self.decision["stop"][0] != 0)
 
 
 class Engine:
@@ -68,30 +100,31 @@ class Engine:
 
     def open(self) -> None:
         """Start the session: its counters begin, the account's limits go on."""
-        _core.open_session(self.account[0])
+        _core.open_session(self.account[0], self.rules[0])
 
     def warm_up(self, bar: np.ndarray) -> None:
         """Take a bar that was decided on before a restart into the features only."""
         self._stream.push(bar)
 
     def on_bar(self, bar: np.ndarray, *, halted: bool = False) -> Step:
-        """Fills of the bar (1,), then the decision at its close; `submit` sends it."""
+        """Fills of the bar (1,), then the decision at its close; `submit` passes it on."""
         began = clock.monotonic()
         fills = self.broker.advance(bar)
         trades = self._book(fills)
         row, volatility = self._stream.push(bar)
         prediction = self._predict(bar, row, volatility)
         decision = np.zeros(1, DECISION)
-        _core.step(self.account[0], self.rules[0], bar[0], prediction[0], self.timetable[0], decision[0])
+        aux, norms = self._stream.aux, self.recipe.norms
+        account, limits, table = self.account[0], self.rules[0], self.timetable[0]
+        _core.step(account, limits, bar[0], aux[0], prediction[0], table, norms, decision[0])
         if halted:
             self._halt(decision[0])
         seconds = clock.monotonic() - began
-        return Step(bar.copy(), fills, trades, row.copy(), volatility, prediction, decision, seconds)
+        return Step(bar.copy(), fills, trades, row.copy(), aux.copy(), prediction, decision, seconds)
 
     def submit(self, step: Step) -> None:
-        """Send the order of a step's decision."""
-        if step.decision["action"][0] != Action.HOLD:
-            self.broker.submit(step.decision)
+        """Pass a step's decision on to the broker."""
+        self.broker.submit(step.decision)
 
     def close(self, bar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """After the last bar (1,): cancel what rests and flatten; its fills (k,) and trades (j,)."""
@@ -124,18 +157,20 @@ class Engine:
         return self.recipe.model.predict(row, np.array([volatility]))
 
     def _halt(self, decision: Any) -> None:
-        """Override the policy: no entry, and what is open is closed. An order under way is waited for."""
-        if decision["gate"] == Gate.WORKING or decision["action"] == Action.EXIT:
-            return
+        """Override the policy: no entry, and what is open or under way goes off, if it is not on its way out."""
         a = self.account[0]
-        held = a["side"] != 0
-        for key in ("stop_ticks", "target_ticks"):
+        held, waiting = a["side"] != 0, decision["action"] == Action.HOLD and a["working"] != Action.HOLD
+        if decision["action"] in OUT or (waiting and a["working"] in OUT):
+            return
+        for key in ORDER:
             decision[key] = 0
-        decision["action"] = Action.EXIT if held else Action.HOLD
-        decision["side"], decision["contracts"] = (a["side"], a["contracts"]) if held else (0, 0)
-        decision["reason"] = Reason.LIMIT if held else Reason.NONE
+        if not waiting:
+            a["working_contracts"] = 0
+        off = held or waiting
+        decision["action"] = a["working"] = Action.FLATTEN if off else Action.HOLD
+        decision["side"], decision["contracts"] = a["side"], a["contracts"]
+        decision["reason"] = Reason.LIMIT if off else Reason.NONE
         decision["gate"], decision["value"], decision["bound"] = HALTED, 0.0, 0.0
-        a["working"] = decision["action"]
 
 
 def record(saved: bytes, dtype: np.dtype[Any], what: str) -> np.ndarray:

@@ -17,17 +17,23 @@ from scalper import clock
 from scalper.errors import ScalperError
 from scalper.files import write_json
 from scalper.learn.recipe import Recipe
-from scalper.live.desk import Desk, Kept
-from scalper.live.engine import Engine, Step, gate_name
+from scalper.live.account import Kept
+from scalper.live.desk import Desk
+from scalper.live.engine import Engine, Step, gate_name, gates
 from scalper.live.journal import Journal, fields, plain
 from scalper.live.protocols import Broker, Feed, Mode
 from scalper.live.report import SessionReport
-from scalper.policy import TRADE, Action, Reason, Role
+from scalper.policy import TRADE, Action, Reason, Role, changes
 
 BEAT_BARS = 60
 """The account is saved and the journal gets a heartbeat at least so often."""
 BEAT_S = 0.25
 """The heartbeat file is written at most so often."""
+SENT = (
+    *("ts_ns", "action", "side", "contracts", "stop_ticks", "target_ticks", "partial_contracts", "partial_ticks"),
+    "stop",
+)
+"""What the journal says of an order; one that is to hold moves the resting stop."""
 
 
 class Executor:
@@ -64,6 +70,7 @@ class Executor:
         self._beat_at = -BEAT_S
         self._counts: Counter[str] = Counter()
         self._refusals: Counter[str] = Counter()
+        self._changed: Counter[str] = Counter()
         self._decide_s: list[float] = []
         self._bar_s: list[float] = []
         self.trades: list[np.ndarray] = []
@@ -151,6 +158,7 @@ class Executor:
             self._refusals[gate_name(int(step.decision["gate"][0]))] += 1
         else:
             self._counts["decisions"] += 1
+            self._changed.update(changes(step.decision))
 
     def _record(self, step: Step) -> None:
         self._record_fills(step.fills, step.trades)
@@ -163,6 +171,7 @@ class Executor:
             "action": action.name.lower(),
             "reason": Reason(decided["reason"]).name.lower(),
             "gate": gate_name(int(decided["gate"])),
+            "trace": [[gate, plain(value), plain(limit)] for gate, value, limit in gates(decided)],
             "probabilities": [plain(float(asked[key])) for key in ("down", "flat", "up")] if asked["valid"] else None,
             "volatility_ticks": plain(step.volatility),
             "features": hashlib.sha256(step.row.tobytes()).hexdigest()[:16],
@@ -170,10 +179,8 @@ class Executor:
             "micros": round(step.seconds * 1e6, 1),
         }
         self._write("decision", content)
-        if action is not Action.HOLD:
-            order = {
-                key: content[key] for key in ("ts_ns", "action", "side", "contracts", "stop_ticks", "target_ticks")
-            }
+        if step.sends:
+            order = {key: content[key] for key in SENT}
             order["client_id"] = f"{self.recipe.lane.name}-{self.feed.session.date:%Y%m%d}-{order['ts_ns']}"
             self._write("order", order, sync=True)
 
@@ -200,7 +207,7 @@ class Executor:
 
     def _save(self, step: Step) -> None:
         """Save the account at every bar that mattered to it, and every so often."""
-        acted = step.fills.size > 0 or step.decision["action"][0] != Action.HOLD
+        acted = step.fills.size > 0 or step.sends
         regular = self._counts["bars"] % BEAT_BARS == 0
         if acted or regular or self.engine.account["side"][0] != 0:
             self._keep(complete=False, sync=acted)
@@ -213,8 +220,9 @@ class Executor:
         if self._desk is None or self._last is None or book is None or self._rehearsal:
             return
         last_ns = int(self._last["ts_ns"][0])
-        kept = Kept(self.engine.account, book, self.feed.session.date, last_ns, complete)
-        self._desk.keep(kept, int(self.engine.rules["capital_cents"][0]), sync=sync)
+        risk = self.recipe.lane.risk
+        kept = Kept(risk, self.engine.account, book, self.feed.session.date, last_ns, complete)
+        self._desk.account.keep(kept, sync=sync)
 
     def _pulse(self, step: Step | None) -> dict[str, Any]:
         return {
@@ -262,6 +270,7 @@ class Executor:
             net=int(trades["net_cents"].sum()) / 100,
             cash=int(account["cash_cents"]) / 100,
             refusals=dict(self._refusals.most_common()),
+            changed=dict(self._changed.most_common()),
             latency_ms=_quantiles(self._decide_s, "decide") | _quantiles(self._bar_s, "bar"),
             journal=None if self._journal is None else self._journal.path,
             seconds=round(clock.monotonic() - self._began, 3),

@@ -14,7 +14,8 @@ from scalper import clock
 from scalper.errors import BadInput
 from scalper.settings import Home
 
-VERSION = 1
+VERSION = 2
+"""Of the records' fields; stands in a journal's first line. 2: decisions with their gate trace, stops that move."""
 
 
 def plain(value: Any) -> Any:

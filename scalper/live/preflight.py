@@ -12,19 +12,29 @@ from scalper import features
 from scalper.errors import BadInput, DataUnavailable, Refused, ScalperError
 from scalper.lake import Lake
 from scalper.learn.recipe import Recipe
+from scalper.live.account import Kept, opened, risks, taking_shares
 from scalper.live.broker import NoBroker, SimBroker
-from scalper.live.desk import Desk, Kept
+from scalper.live.desk import Desk
 from scalper.live.feed import ReplayFeed, open_feed
 from scalper.live.protocols import Broker, Mode
 from scalper.policy import open_account, rules
+from scalper.policy.budget import budget
 from scalper.settings import Home
 
 REAL_MONEY = (
     "mode {mode} trades real money and this program has no broker adapter that can: it would also need a LIVE bundle, "
     "an acknowledgement in the environment and an allow-listed account id; run --mode shadow or --mode paper"
 )
-COMPONENTS = ("mode", "bundle", "configuration", "model", "account", "limits", "session", "data", "position", "halt")
+COMPONENTS = (
+    "mode", "bundle", "configuration", "model", "account", "budget", "limits", "session", "data", "position", "halt",
+)  # fmt: skip
 """Each is the name of a method `_check_…` below, which says what it found or raises."""
+RESETS = {
+    "kill": "`scalper account reset-kill`",
+    "review": "`scalper account clear-review`",
+    "firm": "a new account (move the old one's file away)",
+}
+"""Limits that survive a session, and what a person does about one that has fired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,20 @@ class Preflight:
             if not result.passed:
                 raise Refused(f"preflight {result.id}: {result.detail}")
 
+    def take_share(self) -> None:
+        """Open the paper account of a lane that has none, so that others see its share.
+
+        Raises Refused if another lane has taken it since the preflight.
+        """
+        if self.mode == "shadow" or self.rehearsal or self.kept is not None:
+            return
+        with taking_shares(self._home):
+            try:
+                self._check_budget()
+            except BadInput as error:
+                raise Refused(f"preflight budget: {error}") from None
+            self.desk.account.keep(opened(self.recipe.lane), sync=True)
+
     # ------------------------------------------------------------- components
 
     def _check_mode(self) -> str:
@@ -108,7 +132,7 @@ class Preflight:
         lane = self.recipe.lane
         self._rules = rules(lane, self.recipe.choice)
         features.params(lane.features, lane.interval_ns)
-        return f"{lane.symbol} {lane.interval}, trades {lane.execution.symbol}, capital ${lane.risk.capital:,.2f}"
+        return f"{lane.symbol} {lane.interval}, trades {lane.execution.symbol}, capital ${lane.capital:,.2f}"
 
     def _check_model(self) -> str:
         lane, model = self.recipe.lane, self.recipe.model
@@ -125,17 +149,26 @@ class Preflight:
         if self.mode == "shadow":
             self.kept = None
             return "shadow: a fresh account that nothing moves"
-        self.kept = self.desk.kept(int(self._rules["capital_cents"][0]))
+        self.kept = self.desk.account.kept(self.recipe.lane.risk)
         account = open_account(self.recipe.lane) if self.kept is None else self.kept.account
         return f"cash ${int(account['cash_cents'][0]) / 100:,.2f}" + ("" if self.kept else ", new")
 
+    def _check_budget(self) -> str:
+        risk = self.recipe.lane.risk
+        if self.mode == "shadow" or risk.account is None:
+            return "an account of the lane's own"
+        taken = risks(self._home) | {self.desk.account.path.name: risk}
+        budget(taken)
+        others = sum(one.account == risk.account for one in taken.values()) - 1
+        return f"{risk.share:g} of account {risk.account}, beside {others} other lane{'' if others == 1 else 's'}"
+
     def _check_limits(self) -> str:
         row = None if self.kept is None else self.kept.account[0]
-        fired = [] if row is None else [name for name in ("kill", "review") if row[name] != 0]
+        fired = [] if row is None else [name for name in RESETS if row[name] != 0]
         if fired and row is not None and row["side"] == 0:
+            remedies = ", ".join(RESETS[name] for name in fired)
             raise Refused(
-                f"the account's {' and '.join(fired)} limit has fired; a person looks at it and resets it in "
-                f"{self.desk.account.name} before anything trades again"
+                f"the account's {' and '.join(fired)} limit has fired; a person looks at it, then: {remedies}"
             )
         return "no account limit has fired" if not fired else f"{fired[0]}: only the open position is closed"
 
@@ -147,7 +180,7 @@ class Preflight:
                 f"session {kept.session} was interrupted with an open position; finish it first: --feed "
                 f"replay:{kept.session}"
             )
-        self.rehearsal = kept is not None and kept.complete and day <= kept.session
+        self.rehearsal = kept is not None and kept.complete and kept.session is not None and day <= kept.session
         if self.rehearsal:
             self.kept = None
             return f"{day} {self.feed.contract}, traded before: a rehearsal on a new account that is not kept"

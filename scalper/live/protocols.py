@@ -63,10 +63,12 @@ class Feed(Protocol):
 class Broker(Protocol):
     """Who turns decisions into fills.
 
-    The executor calls, for each bar: `advance` once, then `submit` once if the decision is not HOLD; `close_out` once
-    at the end. All fills since the call before come from `advance`, in the order in which they happened, each once.
-    A position is protected from its first moment: stop and target of a decision rest from the bar of its fill.
-    An order that will not fill any more is answered by a fill of role LAPSE. While an order is under way none is sent.
+    The executor calls, for each bar: `advance` once, then `submit` once; `close_out` once at the end. All fills since
+    the call before come from `advance`, in the order in which they happened, each once.
+    A position is protected from its first moment: stop and targets of a decision rest from the bar of its fill. Another
+    level of the stop (`stop` of a decision) is answered by a fill of role AMEND once it rests.
+    An order that will not fill any more, or what is left of it, is answered by a fill of role LAPSE. While an order is
+    under way none is sent but EXIT and FLATTEN: these call off what is left of an entry and close what is open.
     """
 
     @property
@@ -79,7 +81,7 @@ class Broker(Protocol):
         ...
 
     def submit(self, decision: np.ndarray) -> None:
-        """Send the order of a decision (1,) of DECISION; a HOLD sends nothing."""
+        """Take a decision (1,) of DECISION: its order, and the new level of the stop; a HOLD may have the latter."""
         ...
 
     def position(self) -> Position:

@@ -31,9 +31,9 @@ SHOWN = 500
 class ReplayReport:
     """What the comparison found.
 
-    bars: bars streamed, each with its feature row, volatility, prediction and decision compared; decisions: decision
-    records of the replay that asked for an action (ENTER, EXIT, REVERSE), so not the HOLDs; trades: trades the replay
-    closed; differences: fields that differ, of which `rows` lists the first 500.
+    bars: bars streamed, each with its feature row, AUX, prediction and decision compared; decisions: decision records
+    of the replay that asked for an action, so not the HOLDs; trades: trades the replay closed; differences: fields that
+    differ, of which `rows` lists the first 500.
     """
 
     session: str
@@ -68,7 +68,7 @@ class Seen:
     """What the executor did, bar by bar."""
 
     rows: list[np.ndarray] = field(default_factory=list[np.ndarray])
-    volatility: list[float] = field(default_factory=list[float])
+    aux: list[np.ndarray] = field(default_factory=list[np.ndarray])
     predictions: list[np.ndarray] = field(default_factory=list[np.ndarray])
     decisions: list[np.ndarray] = field(default_factory=list[np.ndarray])
     trades: list[np.ndarray] = field(default_factory=list[np.ndarray])
@@ -76,7 +76,7 @@ class Seen:
     def watch(self, step: Step) -> None:
         """Remember a step."""
         self.rows.append(step.row)
-        self.volatility.append(step.volatility)
+        self.aux.append(step.aux)
         self.predictions.append(step.prediction)
         self.decisions.append(step.decision)
 
@@ -131,7 +131,7 @@ def _stream(recipe: Recipe, feed: ReplayFeed, seen: Seen, restart_at: int | None
 def _compare(
     report: ReplayReport, lane: Lane, ready: Prepared, predictions: np.ndarray, simulated: SessionResult, seen: Seen
 ) -> None:
-    """Every feature row, volatility, prediction, decision and trade, bit for bit (NaN equals NaN)."""
+    """Every feature row, its AUX, prediction, decision and trade, bit for bit (NaN equals NaN)."""
     ts: np.ndarray = ready.bars["ts_ns"]
     if len(seen.rows) != ts.size:
         _note(report, 0, "bars", "count", ts.size, len(seen.rows))
@@ -139,7 +139,7 @@ def _compare(
     rows = np.concatenate(seen.rows)
     for column, feature in enumerate(features.catalogue(lane.features, lane.interval_ns)):
         _field(report, ts, "features", feature.name, ready.block.x[:, column], rows[:, column])
-    _field(report, ts, "features", "volatility_ticks", ready.block.volatility, np.array(seen.volatility))
+    _records(report, ts, "features", ready.block.aux, np.concatenate(seen.aux))
     _records(report, ts, "prediction", predictions, np.concatenate(seen.predictions))
     _records(report, ts, "decision", simulated.decisions, np.concatenate(seen.decisions))
     mine, theirs = simulated.trades, np.concatenate([*seen.trades, np.empty(0, TRADE)])

@@ -34,6 +34,8 @@ class SessionReport:
     cash: float
     refusals: dict[str, int]
     """Bars without an action, by the gate that had the last word."""
+    changed: dict[str, int]
+    """Entries whose size a factor changed, by the factor."""
     latency_ms: dict[str, float]
     journal: Path | None
     seconds: float
@@ -45,12 +47,14 @@ class SessionReport:
     def text(self) -> str:
         """A few lines for a person."""
         gates = ", ".join(f"{gate.replace('_', ' ')} {n}" for gate, n in list(self.refusals.items())[:6]) or "none"
+        sizes = ", ".join(f"{factor.replace('_', ' ')} {n}" for factor, n in self.changed.items() if n) or "none"
         speed = ", ".join(f"{key.replace('_', ' ')} {ms:.3f} ms" for key, ms in self.latency_ms.items()) or "none"
         lines = [
             f"{self.lane} {self.mode} {self.session} {self.contract} ({self.data}): {self.why}",
             f"  {self.bars} bars, {self.decisions} decisions, {self.trades} trades, net ${self.net:,.2f}, "
             f"cash ${self.cash:,.2f}",
             f"  no action: {gates}",
+            f"  size changed: {sizes}",
             f"  latency: {speed}",
         ]
         if self.late or self.halts:

@@ -13,7 +13,7 @@ from scalper.files import write_json
 from scalper.lake import Lake
 from scalper.learn.recipe import Recipe
 from scalper.live.executor import Executor
-from scalper.live.journal import Journal, journal_path
+from scalper.live.journal import VERSION, Journal, journal_path
 from scalper.live.preflight import Preflight, Result
 from scalper.live.report import SessionReport
 from scalper.settings import Home
@@ -50,9 +50,11 @@ def run_session(checks: Preflight, home: Home, *, bundle: str) -> SessionReport:
     checks.open()
     with checks.desk.occupied():
         checks.demand()
+        checks.take_share()
         path, _ = journal_path(home, checks.recipe.lane.name, checks.feed.session.date)
         with Journal(path) as journal, _signals() as stop:
-            journal.write("preflight", {"results": [result.as_dict() for result in checks.results]})
+            results = [result.as_dict() for result in checks.results]
+            journal.write("preflight", {"version": VERSION, "results": results})
             executor = Executor(
                 checks.recipe,
                 checks.broker,

@@ -4,13 +4,29 @@ Here: the compiled step, its records, and the rules of a lane in its units. Not 
 live/).
 """
 
-from scalper.policy.records import ACCOUNT, DECISION, FILL, PREDICTION, RULES, TRADE, Action, Gate, Reason, Role
-from scalper.policy.rules import Choice, cents, default_choice, open_account, rules
+from scalper.policy.records import (
+    ACCOUNT,
+    DECISION,
+    FILL,
+    MINUTES,
+    NORM,
+    PREDICTION,
+    RULES,
+    TRADE,
+    Action,
+    Gate,
+    Reason,
+    Role,
+)
+from scalper.policy.rules import Choice, cents, default_choice, open_account, rules, unknown_norms
+from scalper.policy.trace import changes, trace
 
 __all__ = [
     "ACCOUNT",
     "DECISION",
     "FILL",
+    "MINUTES",
+    "NORM",
     "PREDICTION",
     "RULES",
     "TRADE",
@@ -20,7 +36,10 @@ __all__ = [
     "Reason",
     "Role",
     "cents",
+    "changes",
     "default_choice",
     "open_account",
     "rules",
+    "trace",
+    "unknown_norms",
 ]

@@ -90,6 +90,19 @@ def share(value: float) -> str:
     return "∞" if math.isinf(value) else f"{value:.1%}".replace("-", "−")
 
 
+def count(number: int, noun: str) -> str:
+    """A number of things: 1 session, 1,200 sessions."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def span(seconds: float) -> str:
+    """A time that has passed: 45 s, 12.5 min, 1.4 h."""
+    for unit, name in ((3600, "h"), (60, "min")):
+        if seconds >= unit:
+            return f"{seconds / unit:.1f} {name}"
+    return f"{seconds:.0f} s"
+
+
 def day(value: date | int) -> str:
     """A date, or the New York date of UTC nanoseconds: March 2, 2026."""
     found = value if isinstance(value, date) else datetime.fromtimestamp(value / 1e9, tz=ZoneInfo(ZONE))

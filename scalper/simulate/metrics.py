@@ -1,14 +1,14 @@
 """The figures of a simulation: one `Metrics` from its trades, its sessions and its equity.
 
 Every figure is after costs unless it says gross. A ratio whose denominator is zero has the value that its line below
-names, so a figure is never NaN; infinity means that nothing was lost, or that there is no profit to share.
+names, so a figure is never NaN; infinity means that nothing was lost, or that there is no profit to share. Returns are
+daily net over the starting capital, which is not compounded: a lane trades whole contracts, not a share of its account.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,22 +16,12 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from scalper.errors import ScalperError
+from scalper.simulate.groups import Group, by_band, by_hour, by_reason
+from scalper.simulate.resample import blocks
 
 SESSIONS_A_YEAR = 252
-BANDS = (0.60, 0.70, 0.80, 0.90)
-"""Where the confidence bands begin; what lies below the first is a band of its own."""
+SESSION_NS = 82_800_000_000_000  # 18:00 to 17:00
 _CENT = 0.01
-_BLOCK = 4_000_000  # resampled sessions held in memory at once (32 MB)
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The trades that share a key: an hour, a confidence band or a reason."""
-
-    key: str
-    trades: int
-    net: float
-    win_rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +34,12 @@ class Metrics:
     """Before commission and slippage: net = gross - slippage - commission."""
     commission: float
     slippage: float
+    cost_share: float
+    """Commission and slippage over gross; infinite for costs without a gross profit to pay them from."""
+    yearly: float
+    """Mean daily net times 252 over capital, not compounded."""
+    volatility: float
+    """Standard deviation (ddof 1) of daily net over capital, times sqrt(252)."""
     sharpe: float
     """Mean over standard deviation (ddof 1) of daily net over capital, flat sessions included, times sqrt(252).
 
@@ -57,10 +53,7 @@ class Metrics:
     Infinite for a gain without a losing session; 0 without either.
     """
     calmar: float
-    """Mean daily net times 252 over capital, divided by `drawdown_share`.
-
-    Infinite for a gain without a drawdown; 0 without either.
-    """
+    """`yearly` over `drawdown_share`. Infinite for a gain without a drawdown; 0 without either."""
     drawdown: float
     """Largest fall of equity below its peak, the starting capital being the first peak."""
     drawdown_share: float
@@ -74,6 +67,26 @@ class Metrics:
     """Sum of the winners' net over that of the losers'; without losers infinite for a gain, else 0."""
     expectancy: float
     """Mean net of a trade; 0 without trades."""
+    average_win: float
+    """Mean net of the trades with net > 0; 0 without one."""
+    average_loss: float
+    """Mean net of the trades with net < 0, itself negative; 0 without one."""
+    best_trade: float
+    worst_trade: float
+    longest_losses: int
+    """Most trades in a row with net < 0, across sessions."""
+    holding_s: float
+    """Mean seconds from a trade's first fill to its last; a fill within a bar counts from the bar's open to its end."""
+    exposure: float
+    """Time in a position over the time of all sessions, 23 hours each whatever hours the lane trades."""
+    turnover: float
+    """Contracts bought and sold a session, flat sessions included: a round trip of one contract is 2."""
+    mae: float
+    """Mean over the trades of their worst open P&L, at a bar's extreme and before costs: negative or 0."""
+    mae_winners: float
+    """The same over the trades with net > 0: how far against them the winners went."""
+    mfe: float
+    """Mean over the trades of their best open P&L."""
     sessions: int
     active_sessions: int
     best_session: float
@@ -88,63 +101,100 @@ class Metrics:
     """By the reason of the exit, most frequent first."""
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON takes it: groups as lists of mappings, infinity as None."""
-        document = asdict(self) | {name: [asdict(one) for one in getattr(self, name)] for name in _GROUPS}
-        return {key: None if isinstance(one, float) and math.isinf(one) else one for key, one in document.items()}
-
-
-_GROUPS = ("by_hour", "by_band", "by_reason")
+        """As JSON takes it: groups as mappings, infinity as None."""
+        found = asdict(self)
+        return {key: None if isinstance(one, float) and math.isinf(one) else one for key, one in found.items()}
 
 
 def summarise(daily: pl.DataFrame, trades: pl.DataFrame, equity: pl.DataFrame, capital: float) -> Metrics:
     """The figures of one simulation.
 
-    daily: `session`, `net`, `trades`, a row for every session, flat ones too, in order. trades: `entry_ns`, `gross`,
-    `commission`, `slippage`, `net`, `reason`, `confidence`. equity: `equity` along time, may be empty.
-    Raises ScalperError when the trades do not add up to the sessions.
+    daily: `session`, `net`, `trades`, a row for every session, flat ones too, in order. trades: in order of their
+    exits, `entry_ns`, `exit_ns`, `contracts`, `gross`, `commission`, `slippage`, `net`, `reason`, `confidence`, `mae`,
+    `mfe`. equity: `equity` along time, may be empty. Raises ScalperError when the trades do not add up to the sessions.
     """
     by_day = _floats(daily, "net")
-    nets = _floats(trades, "net")
     _balance(by_day, trades)
-    active = by_day[(daily["trades"] > 0).to_numpy()]
-    closes = capital + np.cumsum(by_day)
-    # the equity may be thinned for the picture: the sessions' closes are always there
-    falls, shares = zip(max_drawdown(closes, capital), max_drawdown(_floats(equity, "equity"), capital), strict=True)
-    net = float(by_day.sum())
-    best = float(by_day.max()) if by_day.size else 0.0
-    yearly = float(by_day.mean()) * SESSIONS_A_YEAR / capital if by_day.size else 0.0
+    held = float((trades["exit_ns"] - trades["entry_ns"]).sum())
     return Metrics(
         capital=capital,
-        net=net,
-        gross=_total(trades, "gross"),
-        commission=_total(trades, "commission"),
-        slippage=_total(trades, "slippage"),
-        sharpe=sharpe(by_day / capital),
-        sharpe_active=sharpe(active / capital),
-        sortino=_sortino(by_day / capital),
-        calmar=_ratio(yearly, max(shares)),
-        drawdown=max(falls),
-        drawdown_share=max(shares),
-        drawdown_sessions=longest_under_water(closes, capital),
-        trades=nets.size,
-        win_rate=float((nets > 0).mean()) if nets.size else 0.0,
-        profit_factor=_ratio(float(nets[nets > 0].sum()), float(-nets[nets < 0].sum())),
-        expectancy=float(nets.mean()) if nets.size else 0.0,
-        sessions=by_day.size,
-        active_sessions=active.size,
-        best_session=best,
-        worst_session=float(by_day.min()) if by_day.size else 0.0,
-        consistency=best / net if net > 0 else math.inf,
-        by_hour=_groups(trades, _hour(trades), order="key"),
-        by_band=_groups(trades, _band(trades), order="key"),
-        by_reason=_groups(trades, trades["reason"], order="trades"),
+        **_of_sessions(by_day, (daily["trades"] > 0).to_numpy(), _floats(equity, "equity"), capital),
+        **_of_trades(trades),
+        holding_s=held / 1e9 / trades.height if trades.height else 0.0,
+        exposure=held / (SESSION_NS * daily.height) if daily.height else 0.0,
+        turnover=2 * _total(trades, "contracts") / daily.height if daily.height else 0.0,
+        by_hour=by_hour(trades),
+        by_band=by_band(trades),
+        by_reason=by_reason(trades),
     )
+
+
+def _of_sessions(
+    by_day: NDArray[np.float64], traded: NDArray[np.bool], equity: NDArray[np.float64], capital: float
+) -> dict[str, Any]:
+    """What follows from the sessions' net (n,) and the equity along time."""
+    returns = by_day / capital
+    closes = capital + np.cumsum(by_day)
+    # the equity may be thinned for the picture: the sessions' closes are always there
+    falls, shares = zip(max_drawdown(closes, capital), max_drawdown(equity, capital), strict=True)
+    net = float(by_day.sum())
+    best = float(by_day.max()) if by_day.size else 0.0
+    yearly = float(returns.mean()) * SESSIONS_A_YEAR if by_day.size else 0.0
+    return {
+        "net": net,
+        "yearly": yearly,
+        "volatility": float(returns.std(ddof=1)) * math.sqrt(SESSIONS_A_YEAR) if by_day.size > 1 else 0.0,
+        "sharpe": sharpe(returns),
+        "sharpe_active": sharpe(returns[traded]),
+        "sortino": _sortino(returns),
+        "calmar": _ratio(yearly, max(shares)),
+        "drawdown": max(falls),
+        "drawdown_share": max(shares),
+        "drawdown_sessions": longest_under_water(closes, capital),
+        "sessions": by_day.size,
+        "active_sessions": int(traded.sum()),
+        "best_session": best,
+        "worst_session": float(by_day.min()) if by_day.size else 0.0,
+        "consistency": best / net if net > 0 else math.inf,
+    }
+
+
+def _of_trades(trades: pl.DataFrame) -> dict[str, Any]:
+    """What follows from the trades alone."""
+    nets, mae = _floats(trades, "net"), _floats(trades, "mae")
+    won, lost = nets > 0, nets < 0
+    gross, commission, slippage = (_total(trades, name) for name in ("gross", "commission", "slippage"))
+    return {
+        "gross": gross,
+        "commission": commission,
+        "slippage": slippage,
+        "cost_share": _ratio(commission + slippage, gross),
+        "trades": nets.size,
+        "win_rate": _mean(won.astype(np.float64)),
+        "profit_factor": _ratio(float(nets[won].sum()), float(-nets[lost].sum())),
+        "expectancy": _mean(nets),
+        "average_win": _mean(nets[won]),
+        "average_loss": _mean(nets[lost]),
+        "best_trade": float(nets.max()) if nets.size else 0.0,
+        "worst_trade": float(nets.min()) if nets.size else 0.0,
+        "longest_losses": _longest(lost),
+        "mae": _mean(mae),
+        "mae_winners": _mean(mae[won]),
+        "mfe": _mean(_floats(trades, "mfe")),
+    }
 
 
 def sharpe(returns: ArrayLike) -> float:
     """Yearly Sharpe ratio of daily returns: mean / std (ddof 1) × sqrt(252); 0 for fewer than two or equal ones."""
     values = np.atleast_2d(np.asarray(returns, dtype=np.float64))
-    return float(_sharpes(values)[0]) if values.shape[1] > 1 else 0.0
+    return float(sharpes(values)[0]) if values.shape[1] > 1 else 0.0
+
+
+def sharpes(returns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sharpe ratio of each row of (n, sessions); 0 where the deviation is no more than rounding."""
+    mean, deviation = returns.mean(axis=1), returns.std(axis=1, ddof=1)
+    varies = deviation > 1e-12 * np.abs(returns).max(axis=1)
+    return np.where(varies, mean / np.where(varies, deviation, 1.0), 0.0) * math.sqrt(SESSIONS_A_YEAR)
 
 
 def sharpe_bound(daily_net: ArrayLike, capital: float, draws: int, seed: int, level: float = 0.05) -> float:
@@ -155,12 +205,7 @@ def sharpe_bound(daily_net: ArrayLike, capital: float, draws: int, seed: int, le
     returns = np.asarray(daily_net, dtype=np.float64) / capital
     if returns.size < 2:
         return 0.0
-    random = np.random.default_rng(seed)
-    rows = max(1, _BLOCK // returns.size)
-    found = [
-        _sharpes(returns[random.integers(0, returns.size, (min(rows, draws - done), returns.size))])
-        for done in range(0, draws, rows)
-    ]
+    found = [sharpes(returns[rows]) for rows in blocks(returns.size, draws, seed)]
     return float(np.quantile(np.concatenate(found), level))
 
 
@@ -174,19 +219,16 @@ def max_drawdown(equity: ArrayLike, capital: float) -> tuple[float, float]:
 def longest_under_water(closes: ArrayLike, capital: float) -> int:
     """Longest run of sessions that closed below an earlier close or the starting capital."""
     path = np.concatenate([[capital], np.asarray(closes, dtype=np.float64)])
-    under = path < np.maximum.accumulate(path) - _CENT / 2
+    return _longest(path < np.maximum.accumulate(path) - _CENT / 2)
+
+
+def _longest(flags: NDArray[np.bool]) -> int:
+    """Longest run of true ones."""
     longest = run = 0
-    for below in under.tolist():
-        run = run + 1 if below else 0
+    for flag in flags.tolist():
+        run = run + 1 if flag else 0
         longest = max(longest, run)
     return longest
-
-
-def _sharpes(returns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sharpe ratio of each row of (n, sessions); 0 where the deviation is no more than rounding."""
-    mean, deviation = returns.mean(axis=1), returns.std(axis=1, ddof=1)
-    varies = deviation > 1e-12 * np.abs(returns).max(axis=1)
-    return np.where(varies, mean / np.where(varies, deviation, 1.0), 0.0) * math.sqrt(SESSIONS_A_YEAR)
 
 
 def _sortino(returns: NDArray[np.float64]) -> float:
@@ -199,6 +241,10 @@ def _sortino(returns: NDArray[np.float64]) -> float:
 def _ratio(gain: float, loss: float) -> float:
     """gain / loss; without a loss infinite for a gain, else 0."""
     return gain / loss if loss > 0 else (math.inf if gain > 0 else 0.0)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if values.size else 0.0
 
 
 def _balance(by_day: NDArray[np.float64], trades: pl.DataFrame) -> None:
@@ -214,26 +260,6 @@ def _balance(by_day: NDArray[np.float64], trades: pl.DataFrame) -> None:
         raise ScalperError(
             f"trades: gross less slippage and commission is not the net of {net:.2f}; each must be a cost >= 0"
         )
-
-
-def _groups(trades: pl.DataFrame, key: pl.Series, order: str) -> tuple[Group, ...]:
-    table = (
-        trades.group_by(key.alias("key"))
-        .agg(trades=pl.len(), net=pl.col("net").sum(), win_rate=(pl.col("net") > 0).mean())
-        .sort(order, "key", descending=[order == "trades", False])
-    )
-    return tuple(Group(str(k), int(n), float(net), float(rate)) for k, n, net, rate in table.iter_rows())
-
-
-def _hour(trades: pl.DataFrame) -> pl.Series:
-    stamp = trades["entry_ns"].cast(pl.Datetime("ns", "UTC"))
-    return stamp.dt.convert_time_zone("America/New_York").dt.strftime("%H:00")
-
-
-def _band(trades: pl.DataFrame) -> pl.Series:
-    edges = [0.0, *BANDS, 1.0]
-    names = np.array([f"{low:.2f}–{high:.2f}" for low, high in pairwise(edges)])
-    return pl.Series(names[np.searchsorted(BANDS, _floats(trades, "confidence"), side="right")], dtype=pl.String)
 
 
 def _floats(frame: pl.DataFrame, column: str) -> NDArray[np.float64]:

@@ -1,19 +1,20 @@
-"""The pictures of a report: plotly specifications as plain mappings, and a small SVG that needs no script.
+"""The lines of a report, along time: equity, a session's prices, Monte Carlo bands; plotly specifications as mappings.
 
 A colour is the name of a CSS variable (`--gain`); the page fills it in, so a picture follows light and dark.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from scalper.simulate.elements import closing_ns
 from scalper.simulate.markup import ZONE, dollars
-from scalper.simulate.metrics import Group
+from scalper.simulate.montecarlo import MonteCarlo
 
 type Figure = dict[str, Any]
 POINTS = 3000
@@ -54,7 +55,7 @@ def equity_figure(daily: pl.DataFrame, trades: pl.DataFrame, equity: pl.DataFram
 
 
 def session_figure(bars: pl.DataFrame, trades: pl.DataFrame) -> Figure:
-    """One session's prices around its trades: entry, exit, and stop and target while each was open."""
+    """One session's prices around its trades: entry, exit, first stop, last stop and target while each was open."""
     first, last = bars["ts_ns"].min(), bars["ts_ns"].max()
     inside = trades.filter(pl.col("entry_ns").is_between(first, last)).sort("entry_ns")
     bars = _candles(_around(bars, inside))
@@ -68,7 +69,8 @@ def session_figure(bars: pl.DataFrame, trades: pl.DataFrame) -> Figure:
             "decreasing": {"line": {"color": "--faint", "width": 1}, "fillcolor": "--faint"},
         },
         _segments(inside, "target", "target", "target", "--gain", "solid"),
-        _segments(inside, "stop", "stop", "stop", "--loss", "solid"),
+        _segments(inside, "first_stop", "first_stop", "first stop", "--loss", "dot"),
+        _segments(inside, "stop", "stop", "last stop", "--loss", "solid"),
         _segments(inside, "entry", "exit", "held", "--ink", "dot"),
         *(_entries(inside, side, symbol) for side, symbol in (("long", "triangle-up"), ("short", "triangle-down"))),
         _exits(inside),
@@ -82,42 +84,39 @@ def session_figure(bars: pl.DataFrame, trades: pl.DataFrame) -> Figure:
     return {"data": data, "layout": layout}
 
 
-def group_figure(groups: tuple[Group, ...]) -> Figure:
-    """Net by key as bars, with the number of trades in the hover."""
-    nets = [round(group.net, 2) for group in groups]
-    notes = [f"{group.trades} trades<br>{group.win_rate:.0%} won" for group in groups]
-    return _bars([group.key for group in groups], nets, _signs(np.array(nets)), notes, money=True)
+def fan_figure(found: MonteCarlo, daily: pl.DataFrame, capital: float) -> Figure:
+    """Bands of equity over the draws along the sessions, and the path that was."""
+    x = found.bands["session"].to_list()
+    bands = {name: found.bands[name].round(2).to_list() for name in ("p5", "p25", "p50", "p75", "p95")}
+    edges = {"p5": "5 %", "p25": "25 %", "p75": "75 %", "p95": "95 %"}
+    was = [capital, *(capital + daily["net"].cum_sum()).round(2).to_list()][: x[-1] + 1 if x else 0]
 
+    def edge(name: str, label: str = "", fill: str | None = None) -> Figure:
+        shown = {"fill": "tonexty", "fillcolor": fill} if fill else {"showlegend": False}
+        return (
+            _line(x, bands[name], label, "rgba(0,0,0,0)", width=0)
+            | shown
+            | {"hovertemplate": edges[name] + " %{y:$,.2f}"}
+        )
 
-def distribution_figure(nets: NDArray[np.float64]) -> Figure:
-    """How many trades came to what; no bar holds both winners and losers."""
-    if not nets.size:
-        return _bars([], [], [], [], money=False)
-    spread = max(float(np.quantile(np.abs(nets), 0.98)), 0.01)
-    width = _nice(spread / 15)
-    numbers = np.floor(np.clip(nets, -1.2 * spread, 1.2 * spread) / width).astype(int)
-    bins, counts = np.unique(numbers, return_counts=True)
-    centres = (bins + 0.5) * width
-    notes = [f"${low * width:,.2f} to ${(low + 1) * width:,.2f}" for low in bins.tolist()]
-    figure = _bars(centres.round(4).tolist(), counts.tolist(), _signs(centres), notes, money=False)
-    figure["data"][0]["width"] = width * 0.92
-    figure["layout"]["xaxis"] = {"tickformat": "$,.4~f"}
-    return figure
-
-
-def refusal_figure(refusals: pl.DataFrame) -> Figure:
-    """How often each gate said no."""
-    table = refusals.sort("count", "gate").tail(12)
-    names = [escape(str(name)) for name in table["gate"]]
-    trace = {
-        "type": "bar",
-        "orientation": "h",
-        "y": names,
-        "x": table["count"].to_list(),
-        "marker": {"color": "--faint"},
+    return {
+        "data": [
+            edge("p5"),
+            edge("p95", "90 %", "--band-soft"),
+            edge("p25"),
+            edge("p75", "50 %", "--band"),
+            _line(x, bands["p50"], "median", "--soft", width=1.2, dash="dot"),
+            _line(list(range(len(was))), was, "as it was", "--ink-blue", width=2),
+        ],
+        "layout": {
+            "height": 300,
+            "hovermode": "x",
+            "legend": {"orientation": "h", "x": 0, "y": 1.14},
+            "yaxis": {"tickformat": "$,.0f"},
+            "xaxis": {"title": {"text": "sessions", "font": {"size": 12}}, "hoverformat": ",d"},
+            "shapes": [_across(capital)],
+        },
     }
-    layout = {"height": 90 + 22 * len(names), "yaxis": {"type": "category", "automargin": True, "showgrid": False}}
-    return {"data": [trace | {"hovertemplate": "%{y}: %{x}<extra></extra>"}], "layout": layout}
 
 
 def thin(equity: pl.DataFrame, points: int = POINTS) -> pl.DataFrame:
@@ -135,11 +134,8 @@ def thin(equity: pl.DataFrame, points: int = POINTS) -> pl.DataFrame:
 def _closes(daily: pl.DataFrame, trades: pl.DataFrame) -> pl.DataFrame:
     """A row a session: `ts_ns` of its 17:00 New York, `fold`, `net`, `gross`."""
     gross = trades.group_by("session").agg(gross=pl.col("gross").sum())
-    close = pl.col("session").cast(pl.Datetime("ns")).dt.replace_time_zone(ZONE).dt.offset_by("17h")
     table = daily.join(gross, on="session", how="left", maintain_order="left")
-    return table.select(
-        close.dt.convert_time_zone("UTC").dt.epoch("ns").alias("ts_ns"), "fold", "net", pl.col("gross").fill_null(0.0)
-    )
+    return table.select(pl.Series("ts_ns", closing_ns(daily["session"])), "fold", "net", pl.col("gross").fill_null(0.0))
 
 
 def _fold_bands(closes: pl.DataFrame) -> list[Figure]:
@@ -170,13 +166,15 @@ def _across(level: float) -> Figure:
     }
 
 
-def _line(x: list[str], y: list[float], name: str, colour: str, width: float = 1.4, dash: str = "solid") -> Figure:
+def _line(
+    x: Sequence[Any], y: Sequence[float], name: str, colour: str, width: float = 1.4, dash: str = "solid"
+) -> Figure:
     line = {"color": colour, "width": width, "dash": dash}
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": x,
-        "y": y,
+        "x": list(x),
+        "y": list(y),
         "name": name,
         "line": line,
         "hovertemplate": "%{y:$,.2f}",
@@ -209,7 +207,7 @@ def _segments(trades: pl.DataFrame, start: str, end: str, name: str, colour: str
     x = [stamp for pair in times for stamp in (*pair, None)]
     y = [level for pair in trades.select(a=start, b=end).iter_rows() for level in (*pair, None)]
     line = {"color": colour, "width": 2 if dash == "solid" else 1.3, "dash": dash}
-    hover: Figure = {"hoverinfo": "skip"} if dash != "solid" else {"hovertemplate": name + " %{y:,.2f}<extra></extra>"}
+    hover: Figure = {"hoverinfo": "skip"} if name == "held" else {"hovertemplate": name + " %{y:,.2f}<extra></extra>"}
     return {"type": "scatter", "mode": "lines", "x": x, "y": y, "name": name, "line": line} | hover
 
 
@@ -247,24 +245,6 @@ def _marks(x: list[str], y: list[float], notes: list[str], name: str, symbol: st
         "text": notes,
         "hovertemplate": "%{text}<extra></extra>",
     }
-
-
-def _bars(keys: list[Any], values: list[float], colours: list[str], notes: list[str], *, money: bool) -> Figure:
-    value = "%{y:$,.2f}" if money else "%{y} trades"
-    trace = {"type": "bar", "x": keys, "y": values, "marker": {"color": colours}, "customdata": notes}
-    axis = {"tickformat": "$,.0f"} if money else {}
-    layout: Figure = {"height": 240, "bargap": 0.25, "yaxis": axis, "xaxis": {"type": "category"}}
-    return {"data": [trace | {"hovertemplate": f"{value}<br>%{{customdata}}<extra></extra>"}], "layout": layout}
-
-
-def _signs(values: NDArray[np.float64]) -> list[str]:
-    return ["--gain" if value >= 0 else "--loss" for value in values.tolist()]
-
-
-def _nice(step: float) -> float:
-    """The next of 1, 2, 2.5, 5 times a power of ten."""
-    power = 10.0 ** np.floor(np.log10(step))
-    return float(next(power * one for one in (1, 2, 2.5, 5, 10) if power * one >= step * 0.999))
 
 
 def _wall(stamps: pl.Series) -> list[str]:

@@ -12,13 +12,14 @@ import polars as pl
 import pytest
 
 import bench
-from bench import importing, simulate
+from bench import grid, importing, simulate, simulate_versus
 from bench import tape as tape_of
 from bench.features import ohlcv
 from bench.features_peers import with_pandas, with_polars
 from scalper.errors import BadInput
 from scalper.features import catalogue
 from scalper.lake import Lake, import_files
+from scalper.policy import DECISION, Action, Gate
 from tests.conftest import Verb
 
 RATES = {"seconds", "peak_mib", "peers", "ratios"}
@@ -54,13 +55,76 @@ def test_tapes_are_spread_over_the_calendar() -> None:
         list(tape_of.spread([tape_of.Tape(one.session, "MESU1", one.bars[:1]) for one in every], 999_000_000))
 
 
-def test_simulate_document_says_that_it_traded() -> None:
+def test_simulate_document_says_that_it_traded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(simulate_versus, "PEERS_PYTHON", tmp_path / "python")
+    monkeypatch.setattr(simulate_versus, "PEER_BARS", 1500)
     found = bench.run("simulate", 80_000)
-    assert set(found) >= RATES | {"bars", "bars_per_second"}
+    assert set(found) >= RATES | {"bars", "bars_per_second", "processor_seconds"}
     assert found["bars_per_trade"] <= 1000
     assert found["halted"] is False
     assert found["live_path_trades_the_same"] is True
-    assert set(found["exits"]) >= {"stop", "target", "time", "signal", "reversal"}
+    assert set(found["exits"]) >= {"stop", "target", "time", "signal", "reversal", "with a partial"}
+    assert set(found["moved_stops"]) >= {"breakeven", "trailing"}
+    assert {"spread", "pause", "cooldown"} <= set(found["holds"])
+    assert found["missing"][0] == "vectorbt and backtesting.py are not here: make peers"
+    assert not any("vectorbt" in name for name in found["peers"])
+    _sound(found, "bars")
+
+
+def test_broken_peers_are_said_to_be_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho no module named vectorbt >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(simulate_versus, "PEERS_PYTHON", broken)
+    monkeypatch.setattr(simulate_versus, "PEER_BARS", 300)
+    lane = simulate.every_rule()
+    found, missing = simulate_versus.others(lane, simulate.scripts(lane, 1))
+    assert "simulate_peers.py failed (no module named vectorbt); make it anew: rm -r .peers; make peers" in missing
+    assert not any("vectorbt" in name for name in found)
+
+
+@pytest.mark.long
+def test_other_backtesters_trade_the_same_signals() -> None:
+    if not simulate_versus.PEERS_PYTHON.is_file():
+        pytest.skip("no .peers: make peers")
+    lane = simulate.every_rule()
+    found, _ = simulate_versus.others(lane, simulate.scripts(lane))
+    assert set(found) >= {"vectorbt, rust", "vectorbt, numba", "backtesting.py"}
+    assert all(one["processor_seconds"] > 0 for one in found.values())
+    assert found["vectorbt, rust"]["trades"] == found["vectorbt, numba"]["trades"]
+    for one in found.values():
+        assert one["bars"] / one["trades"] < 1000
+        assert one["bars_per_second"] > 0
+
+
+def test_signals_are_the_entries_that_the_policy_allows() -> None:
+    """What the peers are told to enter, our own rules let pass prediction, confidence and expected move."""
+    lane = simulate.every_rule()
+    script = simulate.scripts(lane, 1)[0]
+    told = simulate_versus.signals(lane, [script])
+    decisions = np.zeros(script.bars.size, DECISION)
+    assert simulate.compiled(lane, [script], decisions=decisions).trades > 0
+    entered = np.flatnonzero(np.isin(decisions["action"], (Action.ENTER, Action.REVERSE)))
+    usual = entered[decisions["slippage"][entered] == lane.simulation.slippage_ticks]
+    assert usual.size > 20
+    for name, field in (("side", "side"), ("stop", "stop_ticks"), ("target", "target_ticks")):
+        assert told[name][usual].tolist() == decisions[field][usual].tolist(), name
+    usual = decisions["slippage"] == lane.simulation.slippage_ticks
+    for gate in (Gate.CONFIDENCE, Gate.EXPECTED_MOVE, Gate.FLAT, Gate.PREDICTION):
+        refused = usual & (decisions["gate"] == gate)
+        assert refused.any(), gate
+        assert not told["side"][refused].any(), gate
+
+
+def test_grid_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = {"policy.confidence": [0.6, 0.65], "policy.stop.atr_multiple": [1.0, 2.0]}
+    monkeypatch.setattr(grid, "AXES", few)
+    found = bench.run("grid", 2000)
+    assert set(found) >= RATES | {"bars", "bars_per_second", "peak_mib_of_10_sets", "processor_seconds"}
+    assert (found["sets"], found["bars_of_a_set"], found["bars"]) == (4, 2000, 8000)
+    assert found["trades"] > 0
+    assert found["stopped"] == 0
+    assert found["simulate_gives_the_same"] is True
     _sound(found, "bars")
 
 
@@ -117,8 +181,8 @@ def test_peers_make_the_features_of_the_kernel() -> None:
 
 def test_the_peer_of_the_simulation_trades() -> None:
     lane = tape_of.lane(labels={"horizon": simulate.HORIZON})
-    script = simulate.scripts(lane, 1)[0].first(5000)
-    assert simulate.fixed_horizon(lane, script) != 0
+    script = simulate_versus.first(simulate.scripts(lane, 1)[0], 5000)
+    assert simulate_versus.fixed_horizon(lane, script) != 0
 
 
 @pytest.mark.parametrize("kind", ["dbn", "parquet", "text"])

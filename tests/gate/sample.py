@@ -14,13 +14,15 @@ from scalper.gate.case import Measured
 from scalper.gate.evidence import Evidence
 from scalper.lake import Lake, bar_keys
 from scalper.learn import Dataset, Fold, Folds, Model, train
+from scalper.learn.digests import kernel_version, recipe_digest
 from scalper.learn.recipe import Recipe
 from scalper.learn.session import labels_of, prepare
-from scalper.learn.walkforward import kernel_version, recipe_digest
 from scalper.market import from_ticks, sessions
 from scalper.policy import Choice
 from scalper.sandbox import SimulatedMarket
 from scalper.settings import Lane
+from scalper.simulate import Simulation
+from scalper.simulate.breaches import limits
 
 MINUTE = 60_000_000_000
 FOLDS, LENGTH, HOLDOUT, TRADES, ROWS = 12, 10, 60, 11, 100
@@ -67,6 +69,7 @@ def make_trades(days: list[date], fold_of: Any, rng: np.random.Generator) -> pl.
                     "contracts": 1,
                     "entry": entry,
                     "exit": entry + sign * net / 5,
+                    "first_stop": entry - sign * 2,
                     "stop": entry - sign * 2,
                     "target": entry + sign * 4,
                     "gross": net + 2.5 + 0.84,
@@ -133,6 +136,8 @@ def make_evidence(lane: Lane) -> Evidence:
         trades=trades,
         equity=equity,
         refusals=pl.DataFrame({"gate": ["flat"], "count": [3]}),
+        changed=pl.DataFrame({"factor": ["size_risk"], "count": [1]}),
+        limits=limits(Simulation(lane, [])),
         scored=make_scored(PATH, rng),
         holdout_daily=make_daily(after),
         holdout_trades=after,
@@ -144,7 +149,7 @@ def make_evidence(lane: Lane) -> Evidence:
         },
         stress={"costs": 110.0, "slippage": 80.0, "latency": 60.0},
         quality={"sessions": 200, "quarantined": {"2025-02-17": ["thin"]}, "coverage": 0.998, "used_quarantined": 0},
-        account={"review": 0, "kill": 0, "late": 0, "sessions": len(PATH) + HOLDOUT},
+        account={"review": 0, "kill": 0, "firm": 0, "late": 0, "sessions": len(PATH) + HOLDOUT},
         parity={
             "onnx": 3e-7,
             "replay": {"session": "2025-09-30", "bars": 1380, "decisions": 1380, "trades": 6, "differences": 0},

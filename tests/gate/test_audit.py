@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -22,10 +22,11 @@ from scalper.gate.audit_stored import Predictions, joins, keys, stored
 from scalper.gate.found import Found, Result, Tally
 from scalper.gate.subject import Subject, every, spread
 from scalper.lake import Lake, bar_keys
-from scalper.learn import Fold, Folds, train
+from scalper.learn import Fold, Folds, digests, fitting, train
 from scalper.learn import walkforward as walking
 from scalper.learn.dataset import Dataset, load
-from scalper.learn.session import labels_of, prepare
+from scalper.learn.norms import Norms
+from scalper.learn.session import Sessions, labels_of, prepare
 from scalper.market import session, sessions
 from scalper.settings import Lane
 from tests.gate.sample import AFTER, DAYS, PATH, make_folds, make_lake, make_lane
@@ -83,13 +84,13 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
     days = [one.date for one in sessions(lane.symbol, DAYS[0], DAYS[20])][:15]
     lake = make_lake(root / "lake", lane, days)
     write_files(lake, lane, days)
-    fold = Fold(1, tuple(days[1:5]), tuple(days[6:8]), tuple(days[9:11]), tuple(days[12:14]))
+    fold = Fold(1, tuple(days[:5]), tuple(days[6:8]), tuple(days[9:11]), tuple(days[12:14]))
     final = Fold(0, fold.train, fold.calibrate, fold.search, ())
     folds, models = Folds((fold,), final, ()), root / "models"
     for one in folds.all():
         refitted(lane, lake, one, models / one.name)
     near = sessions(lane.symbol, days[0], days[-1])
-    path = walking.walk(lane, walking.Sessions(lane, lake, near), models, [(fold, fold.test)])
+    path = walking.walk(lane, Sessions(lane, lake, near), models, [(fold, fold.test)])
     daily = pl.DataFrame({"session": list(fold.test), "fold": [1, 1]})
     return Small(lane, lake, Made(folds, models, daily, path.scored), days)
 
@@ -324,17 +325,17 @@ def test_a_model_or_a_choice_of_other_windows_is_caught(mine: Small) -> None:
     later = replace(mine.fold, search=(*mine.fold.search, *mine.fold.test))
     (folder / "choice.json").unlink()
     near = sessions(mine.lane.symbol, mine.days[0], mine.days[-1])
-    walking.choose(mine.lane, walking.Sessions(mine.lane, mine.lake, near), later, folder, folder / "trials.jsonl")
+    fitting.choose(mine.lane, Sessions(mine.lane, mine.lake, near), later, folder, folder / "trials.jsonl")
     assert "the choice was not made on this fold's search window" in wrong()
-    walking.fit(mine.lane, mine.lake, replace(mine.fold, calibrate=mine.fold.calibrate[:1]), folder)
+    fitting.fit(mine.lane, mine.lake, replace(mine.fold, calibrate=mine.fold.calibrate[:1]), folder)
     assert "the model was not made from this fold's windows" in wrong()
     for name, content in kept.items():
         (folder / name).write_bytes(content)
     # a record that says what it should, with a model that learned from other sessions
-    walking.fit(mine.lane, mine.lake, replace(mine.fold, train=mine.fold.train[1:]), folder)
-    told = json.loads(kept["model.json"]) | {"onnx": walking.read_json(folder / "model.json")["onnx"]}
+    fitting.fit(mine.lane, mine.lake, replace(mine.fold, train=mine.fold.train[1:]), folder)
+    told = json.loads(kept["model.json"]) | {"onnx": digests.read_json(folder / "model.json")["onnx"]}
     (folder / "model.json").write_text(json.dumps(told))
-    chosen = walking.choice_input(mine.lane, mine.lake, mine.fold, told["onnx"])[0]
+    chosen = digests.choice_input(mine.lane, mine.lake, mine.fold, told["onnx"])[0]
     (folder / "choice.json").write_text(json.dumps(json.loads(kept["choice.json"]) | {"input": chosen}))
     assert f"its model says it learned from {mine.fold.train[1]} to {mine.fold.train[-1]}" in wrong()
 
@@ -357,8 +358,8 @@ def chosen_on_test(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> None:
     refitted(lane, lake, fold, folder)
     (folder / "choice.json").unlink()
     near = sessions(lane.symbol, fold.train[0], fold.test[-1])
-    known = walking.Sessions(lane, lake, near)
-    walking.choose(lane, known, replace(fold, search=fold.test), folder, folder / "trials.jsonl")
+    known = Sessions(lane, lake, near)
+    fitting.choose(lane, known, replace(fold, search=fold.test), folder, folder / "trials.jsonl")
 
 
 def binned_on_all(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> None:
@@ -393,10 +394,15 @@ def _trained(lane: Lane, lake: Lake, fold: Fold, folder: Path, change: Callable[
 
 
 def medians_of_all(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> None:
-    """Market conditions are told apart by medians that the test sessions help to make."""
-    refitted(lane, lake, fold, folder)
-    found = np.nanmedian(load(lake, lane.name, (*fold.train, *fold.test)).x, axis=0)
-    (folder / "model.conditions.json").write_text(json.dumps({"medians": found.tolist()}))
+    """What is usual in a minute is told by medians that the test sessions help to make."""
+
+    class All(Norms):
+        def of(self, days: Iterable[date]) -> np.ndarray:
+            return super().of((*days, *fold.test))
+
+    fitting.fit(lane, lake, fold, folder, All(lane, lake))
+    near = sessions(lane.symbol, fold.train[0], fold.test[-1])
+    fitting.choose(lane, Sessions(lane, lake, near), fold, folder, folder / "trials.jsonl")
 
 
 FITS: dict[Any, str] = {
@@ -405,14 +411,14 @@ FITS: dict[Any, str] = {
     learned_on_search: "after the calibration window",
     binned_on_all: "of the model",
     scaled_on_all: "of the model",
-    medians_of_all: "medians of model.conditions.json",
+    medians_of_all: "minute_volatility, minute_volume of the model",
 }
 
 
 def test_what_is_fitted_does_not_change_with_later_rows(small: Small) -> None:
     found = fits(small.lake, small.lane, small.fold, rng())
     assert found.wrong is None
-    assert found.rows == 10 * 390
+    assert found.rows == 11 * 390
     assert found.counts["fits"] == 3
     assert found.counts["trades in the search"] > 20
 
@@ -425,7 +431,7 @@ def test_nothing_is_fitted_but_the_model_with_its_calibration_and_the_choice(sma
 
 @pytest.mark.parametrize("fit", FITS, ids=lambda fit: fit.__name__)
 def test_a_fit_that_saw_later_rows_is_caught(fit: Any, small: Small) -> None:
-    few = replace(small.fold, train=small.fold.train[2:], calibrate=small.fold.calibrate[1:], test=small.fold.test[:1])
+    few = replace(small.fold, train=small.fold.train[-5:], calibrate=small.fold.calibrate[1:], test=small.fold.test[:1])
     wrong = fits(small.lake, small.lane, few, rng(), fit).wrong
     assert wrong is not None
     assert FITS[fit] in wrong

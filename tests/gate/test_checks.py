@@ -157,6 +157,7 @@ FAILS: list[tuple[str, Change]] = [
     ("risk.drawdown", deep_fall),
     ("risk.drawdown", put("account", "review", 1)),
     ("risk.drawdown", put("account", "kill", 1)),
+    ("risk.drawdown", put("account", "firm", 1)),
     ("holdout", lost_holdout),
     ("holdout", put("holdout", "refused", "another recipe has opened it")),
     ("stress", put("stress", "latency", -0.01)),
@@ -191,6 +192,7 @@ BLIND: list[tuple[str, Change]] = [
     ("calibration", empty("scored")),
     ("calibration", rescore(up=pl.col("up") * 2)),
     ("risk.drawdown", drop("account", "kill")),
+    ("risk.drawdown", drop("account", "firm")),
     ("holdout", drop("holdout", "sessions")),
     ("holdout", put("holdout", "recipe", "another")),
     ("holdout", empty("holdout_daily")),
@@ -284,12 +286,12 @@ def gapped(evidence: Evidence, net: float, exit_price: float) -> None:
 
 
 def test_a_gap_through_a_stop_is_excepted_and_listed(evidence: Evidence) -> None:
-    gapped(evidence, net=90.0, exit_price=5018.0)  # 63 points beyond stop and a tick: $78.75 of the $90
+    gapped(evidence, net=90.0, exit_price=5018.0)  # 15 points beyond the stop and four ticks: $75 of the $90
     found = status("risk.day", evidence)
     assert found.status == "PASS"
     assert "Excepted" in found.detail
     [gap] = found.figures["gaps"]
-    assert gap["excess"] == pytest.approx((5018 - 5002 - 0.25) * 5)
+    assert gap["excess"] == pytest.approx((5018 - 5002 - 4 * 0.25) * 5)
 
 
 def test_a_gap_does_not_excuse_a_loss_that_it_does_not_explain(evidence: Evidence) -> None:
@@ -298,7 +300,7 @@ def test_a_gap_does_not_excuse_a_loss_that_it_does_not_explain(evidence: Evidenc
 
 
 def test_the_slippage_of_a_stop_is_no_gap(evidence: Evidence) -> None:
-    gapped(evidence, net=90.0, exit_price=5002.25)
+    gapped(evidence, net=90.0, exit_price=5003.0)
     assert status("risk.day", evidence).status == "FAIL"
 
 

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from scalper.learn import run_study
-from scalper.policy import Choice
-from scalper.settings import Range, SearchSettings
+from scalper.learn.search import drawn
+from scalper.policy import Choice, rules
+from scalper.settings import Lane, Range, SearchSettings
 
 SAMPLERS = ["tpe", "random", "qmc"]
 
@@ -48,6 +49,28 @@ def test_a_choice_is_tried_once() -> None:
     settings = SearchSettings(trials=40, confidence=Range(low=0.7, high=0.7), stop_atr=narrow, reward_to_risk=narrow)
     study = run_study(settings, objective)
     assert len(asked) == len(set(asked)) == len(study.trials) <= 4
+
+
+@pytest.mark.parametrize(
+    ("labels", "stop", "varies"),
+    [
+        ("direction", None, {"confidence", "stop_atr", "reward_to_risk"}),
+        ("direction", "fixed", {"confidence", "reward_to_risk"}),
+        ("barrier", None, {"confidence"}),
+        ("barrier", "label", {"confidence"}),
+        ("barrier", "atr", {"confidence", "stop_atr", "reward_to_risk"}),
+    ],
+)
+def test_only_what_the_trades_depend_on_is_drawn(labels: str, stop: str | None, varies: set[str]) -> None:
+    what = {"name": "s", "symbol": "MES", "source": "import", "interval": "1m", "start": "2021-01-04"}
+    lane = Lane.model_validate(what | {"labels": {"kind": labels}, "policy": {"stop": {"kind": stop}}})
+    plain = Choice(0.61, 1.7, 2.3)
+    study = run_study(SearchSettings(trials=30), lambda choice: choice.confidence, plain, drawn(lane))
+    for name in ("confidence", "stop_atr", "reward_to_risk"):
+        tried = {trial[name] for trial in study.trials}
+        assert len(tried) > 3 if name in varies else tried == {getattr(plain, name)}, name
+    if varies == {"confidence"}:
+        assert rules(lane, plain) == rules(lane, Choice(0.61, 9.9, 9.9)), "the barriers alone place the exits"
 
 
 def test_ties_go_to_the_most_careful_choice() -> None:

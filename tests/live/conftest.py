@@ -12,6 +12,7 @@ import pytest
 from scalper.features import VERSION, catalogue
 from scalper.lake import Lake, bar_keys
 from scalper.learn import Dataset, Model, train
+from scalper.learn.norms import medians, seen
 from scalper.learn.recipe import Recipe
 from scalper.learn.session import labels_of, prepare
 from scalper.market import Session, from_ticks
@@ -68,12 +69,17 @@ def the_lane() -> Lane:
             "model": {"rounds": 25, "learning_rate": 0.2, "min_child_weight": 2, "threads": 1},
             "policy": {
                 "confidence": 0.40,
-                "reverse_confidence": 0.55,
+                "reverse_confidence": 0.45,
                 "move_over_cost": 0.2,
                 "max_trades": 200,
+                "end_of_day": {"no_entry_min": 5},
+                "market": {"high_volatility": 1.2, "thin_volume": 0.6},
+                "partial": 0.5,
+                "stop": {"breakeven_at": 0.6, "trail_atr": 1.0, "trail_from": 0.4, "late_share": 0.5},
+                "times": [{"from": "19:00", "to": "21:00", "times": 0.5}],
                 "bands": [{"at": 0.0, "times": 1.0}, {"at": 0.6, "times": 2.0}],
             },
-            "risk": {"capital": 20_000, "day_loss": 0.2, "day_drawdown": 0.3},
+            "risk": {"capital": 20_000, "day_loss": 0.15, "day_drawdown": 0.2, "pause_min": 1, "long_pause_min": 2},
         }
     )
 
@@ -92,6 +98,12 @@ def dataset(lane: Lane, lake: Lake, sessions: Sequence[Session]) -> Dataset:
     joined = [np.concatenate(column) for column in zip(*parts, strict=True)]
     names = tuple(feature.name for feature in catalogue(lane.features, lane.interval_ns))
     return Dataset(*joined, dates=tuple(one.date for one in sessions), names=names)
+
+
+def seen_in(lane: Lane, lake: Lake, one: Session) -> np.ndarray:
+    """A session's minutes."""
+    ready = prepare(lake, lane, one, None)
+    return seen(ready.bars, ready.block.aux, ready.timetable)
 
 
 @pytest.fixture(scope="session")
@@ -119,5 +131,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         window=(fit.dates[0], fit.dates[-1]),
         data_digest="tests",
         kernel_version=VERSION,
+        norms=medians([seen_in(lane, lake, one) for one in market.sessions[:3]] * 2),
     )
     return World(lake, short, Recipe(lane, Model.load(trained.onnx), Choice(0.40, 1.5, 1.5)), market.sessions)

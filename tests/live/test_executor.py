@@ -7,7 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from scalper.learn.session import prepare
 from scalper.live import (
     Preflight,
     SessionReport,
+    change_account,
     halt,
     preflight_bundle,
     read_journal,
@@ -30,8 +34,10 @@ from scalper.live import (
     run_session,
     status,
 )
+from scalper.live.account import opened, taking_shares
 from scalper.live.desk import Desk
 from scalper.live.preflight import COMPONENTS
+from scalper.policy import Gate
 from scalper.settings import Home
 from scalper.simulate import simulate
 from tests.live.conftest import World
@@ -77,12 +83,23 @@ def test_a_session_is_recorded_and_agrees_with_the_simulation(world: World, home
     assert all(sum(one["probabilities"]) == pytest.approx(1, abs=1e-5) for one in asked)
     assert all(len(one["features"]) == 16 and one["data"] == "traded" and one["gate"] for one in decisions)
     orders = kinds(records, "order")
-    assert len(orders) == report.decisions
+    assert sum(order["action"] != "hold" for order in orders) == report.decisions
+    moves = [order for order in orders if order["stop"]]
+    assert len(moves) + report.decisions == len(orders) and {move["action"] for move in moves} == {"hold"}
+    assert {fill["stop"] for fill in kinds(records, "fill") if fill["role"] == "amend"} <= {m["stop"] for m in moves}
+    traced = {gate for one in decisions for gate, _, _ in one["trace"]}
+    assert traced >= {"prediction", "in_position", "trailing", "size_market"}
+    assert all(one["trace"][-1][0] == one["gate"] for one in decisions if one["gate"] != "passed")
     assert len({order["client_id"] for order in orders}) == len(orders)
     assert len(kinds(records, "heartbeat")) == 2
     assert (report.bars, report.trades) == (120, expected.trades.size)
     assert report.cash == expected.cash_after / 100
     assert sum(report.refusals.values()) + report.decisions == report.bars
+    sized = [one["trace"] for one in decisions if one["action"] in ("enter", "reverse")]
+    factors = Counter(factor for steps in sized for factor, _, _ in steps)
+    assert factors == Counter(report.changed) and factors["size_market"] > 0
+    assert f"size market {factors['size_market']}" in report.text()
+    assert records[0]["version"] == 2
     saved = json.loads(journals(home)[0].with_suffix(".report.json").read_text())
     assert saved == report.as_dict()
     assert "trades, net $" in report.text()
@@ -183,7 +200,8 @@ def entry_bar(world: World) -> int:
     """A bar at whose close, and at the next, the simulation holds a position and no order is under way."""
     ready = prepare(world.short, world.recipe.lane, world.day, world.before)
     found = simulate(world.recipe.lane, [session_input(world.recipe, ready)]).sessions[0].decisions
-    held = (found["action"] == 0) & (found["gate"] == 25)
+    holding = (Gate.IN_POSITION, Gate.BREAKEVEN, Gate.TRAILING, Gate.TOWARDS_CLOSE)
+    held = (found["action"] == 0) & np.isin(found["gate"], holding)
     return int(np.flatnonzero(held[:-1] & held[1:])[0])
 
 
@@ -196,8 +214,8 @@ def test_a_halt_flattens_and_lets_nothing_in_until_resumed(world: World, home: H
     report = run_session(checks, home, bundle="tests")
     records = read_journal(journals(home)[0])
     decisions = kinds(records, "decision")
-    assert decisions[at]["action"] == "exit"
-    assert decisions[at]["gate"] == "halted by a person"
+    assert decisions[at]["action"] == "flatten"
+    assert decisions[at]["gate"] == "halted by a person" and decisions[at]["trace"] == [["halted by a person", 0, 0]]
     inside = decisions[at + 1 : at + 20]
     assert {one["action"] for one in inside} == {"hold"}
     assert {one["gate"] for one in inside} == {"halted by a person"}
@@ -230,31 +248,94 @@ def test_a_damaged_halt_flag_is_a_halt(world: World, home: Home) -> None:
         paper(world, home)
 
 
-def test_a_fired_limit_survives_and_keeps_the_lane_from_starting(world: World, home: Home) -> None:
-    paper(world, home)
-    desk = Desk(home, "tiny")
-    document = json.loads(desk.account.read_text())
-    document["account"]["review"] = 1
-    desk.account.write_text(json.dumps(document))
-    with pytest.raises(Refused, match="review limit has fired"):
+@pytest.mark.parametrize(
+    ("flag", "remedy"),
+    [("kill", "scalper account reset-kill"), ("review", "scalper account clear-review"), ("firm", "a new account")],
+)
+def test_a_fired_limit_survives_and_keeps_the_lane_from_starting(
+    world: World, home: Home, flag: str, remedy: str
+) -> None:
+    kept = opened(world.recipe.lane)
+    kept.account[flag] = 1
+    Desk(home, "tiny").account.keep(kept, sync=False)
+    with pytest.raises(Refused, match=f"preflight limits: the account's {flag} limit has fired.*{remedy}"):
         paper(world, home)
+
+
+def test_a_cleared_review_lets_the_lane_start_again(world: World, home: Home) -> None:
+    lane = world.recipe.lane
+    kept = opened(lane)
+    kept.account["review"], kept.account["peak_cents"] = 1, 2_500_000
+    Desk(home, "tiny").account.keep(kept, sync=False)
+    change_account(home, lane, "clear-review", "ann", "seen")
+    assert paper(world, home).trades > 0
+    assert [one["what"] for one in status(home, "tiny")["account"]["changes"]] == ["clear-review"]
+
+
+def sharing(world: World, name: str, share: float, **risk: Any) -> World:
+    """The same lane under another name, with a share of the account `main`."""
+    lane = world.recipe.lane
+    limits = lane.risk.model_copy(update={"account": "main", "share": share} | risk)
+    return replace(world, recipe=replace(world.recipe, lane=lane.model_copy(update={"name": name, "risk": limits})))
+
+
+def test_lanes_share_an_account_up_to_the_whole_of_it(world: World, home: Home) -> None:
+    one, two = sharing(world, "one", 0.6), sharing(world, "two", 0.5)
+    assert paper(one, home).trades > 0
+    with pytest.raises(Refused, match=r"preflight budget: .*1\.1 times \(one.json 0.6, two.json 0.5\)"):
+        paper(two, home)
+    assert not (home.state / "account" / "two.json").exists()
+    with pytest.raises(Refused, match=r"preflight budget: .*`risk.kill`"):
+        paper(sharing(world, "two", 0.4, kill=0.9), home)
+    assert paper(sharing(world, "two", 0.4), home).cash < 20_000 * 0.5
+    assert "0.4 of account main, beside 1 other lane" in str(checks_of(sharing(world, "two", 0.4), home).run())
+
+
+def test_lanes_take_their_shares_one_after_the_other(world: World, home: Home) -> None:
+    """Both have made their preflight before either has an account; the second waits, looks again and is refused."""
+    first, second = (checks_of(sharing(world, name, 0.6), home) for name in ("one", "two"))
+    first.demand()
+    second.demand()
+    with ThreadPoolExecutor(1) as pool:
+        with taking_shares(home):
+            waiting = pool.submit(second.take_share)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.2)
+            first.desk.account.keep(opened(first.recipe.lane), sync=False)
+        with pytest.raises(Refused, match=r"preflight budget: .*1\.2 times"):
+            waiting.result(timeout=60)
+
+
+def test_a_share_is_taken_before_the_first_bar(world: World, home: Home) -> None:
+    one = sharing(world, "one", 0.6)
+    checks = checks_of(one, home)
+    checks.demand()
+    checks.take_share()
+    assert status(home, "one")["account"]["session"] is None
+    with pytest.raises(Refused, match="preflight budget"):
+        paper(sharing(world, "two", 0.6), home)
+    assert paper(one, home).bars == 120
+    assert status(home, "one")["account"]["session"] == "2025-03-06"
 
 
 @pytest.mark.parametrize(
     ("change", "error"),
     [
         (lambda found: found.update(version=9), "version 9"),
-        (lambda found: found.update(capital_cents=1), "opened with"),
+        (lambda found: found.update(version=1), "version 1, this program reads 2; move the file away"),
+        (lambda found: found["risk"].update(capital=1), "opened with `risk.capital` 1.0"),
+        (lambda found: found["risk"].update(account="other"), "opened with `risk.account` other"),
+        (lambda found: found["risk"].update(kill=-1), "risk: kill"),
         (lambda found: found["account"].pop("kill"), "kill"),
         (lambda found: found.pop("last_ns"), "last_ns"),
     ],
 )
 def test_an_account_that_does_not_fit_is_refused(world: World, home: Home, change: Any, error: str) -> None:
-    paper(world, home)
     desk = Desk(home, "tiny")
-    document = json.loads(desk.account.read_text())
+    desk.account.keep(opened(world.recipe.lane), sync=False)
+    document = json.loads(desk.account.path.read_text())
     change(document)
-    desk.account.write_text(json.dumps(document))
+    desk.account.path.write_text(json.dumps(document))
     with pytest.raises(Refused, match=error):
         paper(world, home)
 

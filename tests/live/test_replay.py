@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalper.errors import BadInput
+from scalper.features import AUX
 from scalper.learn.recipe import session_input
 from scalper.learn.session import prepare
 from scalper.live import Broker, Executor, Feed, NoBroker, ReplayFeed, SimBroker, replay
-from scalper.live.engine import record
-from scalper.policy import ACCOUNT, Action, rules
+from scalper.live.engine import Step, record
+from scalper.live.replay import Seen
+from scalper.policy import ACCOUNT, Action, Gate, rules
 from scalper.simulate import simulate
 from tests.live.conftest import World
 
@@ -41,7 +43,13 @@ def test_the_session_holds_every_kind_of_decision(world: World) -> None:
     ready = prepare(world.lake, world.recipe.lane, world.day, world.before)
     result = simulate(world.recipe.lane, [session_input(world.recipe, ready)]).sessions[0]
     assert set(np.unique(result.decisions["action"])) == {action.value for action in Action}
-    assert len(set(result.trades["reason"])) >= 4
+    assert len(set(result.trades["reason"])) >= 5
+    gates = {Gate(code).name for code in result.decisions["gate"].tolist()}
+    assert gates >= {"BREAKEVEN", "TRAILING", "TOWARDS_CLOSE"}
+    assert set(result.trades["exits"]) == {1, 2}, "some contracts are taken on the way"
+    asked = result.decisions[np.isin(result.decisions["action"], (Action.ENTER, Action.REVERSE))]
+    assert (asked["contracts"] < asked["n_time"]).any() and (asked["contracts"] == asked["n_time"]).any(), "norms count"
+    assert len(set(result.decisions["slippage"])) > 1
 
 
 @pytest.mark.parametrize(
@@ -50,6 +58,7 @@ def test_the_session_holds_every_kind_of_decision(world: World) -> None:
         {"latency_bars": 2},
         {"mode": "conservative"},
         {"mode": "optimistic", "slippage_ticks": 0},
+        {"volume_share": 0.005, "latency_bars": 1},
     ],
 )
 def test_other_fill_models_have_no_differences(world: World, change: dict[str, object]) -> None:
@@ -67,6 +76,20 @@ def test_a_broker_that_slips_a_tick_more_is_found_out(world: World) -> None:
     assert "trade" in what
     assert "features" not in what
     assert set(report.rows[0]) == {"ts", "what", "field", "simulation", "replay"}
+
+
+@pytest.mark.parametrize("name", AUX.names or ())
+def test_what_the_stream_reads_otherwise_is_found_out(world: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Seen.watch
+
+    def other(seen: Seen, step: Step) -> None:
+        watch(seen, step)
+        if len(seen.aux) == 100:
+            seen.aux[-1][name] += 1
+
+    monkeypatch.setattr(Seen, "watch", other)
+    report = replay(world.short, world.recipe, world.day, world.before)
+    assert (report.differences, report.rows[0]["what"], report.rows[0]["field"]) == (1, "features", name)
 
 
 @settings(max_examples=100)

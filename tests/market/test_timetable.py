@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalper.market import Session, session, sessions
-from scalper.market.timetable import MINUTE_NS, TIMETABLE, timetable
+from scalper.market.timetable import MINUTE_NS, TIMETABLE, since_open, timetable
 
 RULES: dict[str, Any] = {
     "interval_ns": MINUTE_NS, "flat": time(16, 30), "before_stop_min": 30, "half_size_min": 30, "no_entry_min": 15,
@@ -86,6 +87,31 @@ def test_halts_are_listed() -> None:
     one = session("MES", date(2021, 6, 25))
     assert row(one)["halts"].tolist() == [[one.ny(16, 15), one.ny(16, 30)], [0, 0], [0, 0], [0, 0]]
     assert not row(session("MES", date(2021, 6, 28)))["halts"].any()
+
+
+def wall(day: date, at: time) -> int:
+    return int(datetime.combine(day, at, ZoneInfo("America/New_York")).timestamp()) * 10**9
+
+
+def test_parts_of_a_session_and_one_over_midnight() -> None:
+    parts = [(time(18), time(2), 0.25), (time(9, 30), time(10), 0.5), (time(16), time(18), 0.0)]
+    one = session("MES", date(2021, 3, 15))  # a Monday; clocks were changed on the Sunday that it begins on
+    made = row(one, parts=parts)
+    assert made["part_from"].tolist() == [one.open_ns, one.ny(9, 30), one.ny(16, 0), 0]
+    assert made["part_to"].tolist() == [one.ny(2, 0), one.ny(10, 0), one.ny(17, 0) + 60 * MINUTE_NS, 0]
+    assert made["part_times"].tolist() == [0.25, 0.5, 0.0, 0.0]
+    assert not row(one)["part_to"].any(), "none: no time lies in [0, 0)"
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(ALL), st.times(), st.times())
+def test_parts_lie_in_wall_time_on_every_day(one: Session, start: time, stop: time) -> None:
+    start, stop = (at.replace(second=0, microsecond=0) for at in (start, stop))
+    made = row(one, parts=[(start, stop, 0.5)])
+    evening = one.date - timedelta(days=1)
+    assert made["part_from"][0] == wall(evening if start >= time(18) else one.date, start)
+    assert made["part_to"][0] == wall(evening if stop > time(18) else one.date, stop)
+    assert since_open(start) == (int(made["part_from"][0]) - one.open_ns) // MINUTE_NS
 
 
 @settings(max_examples=200)

@@ -78,6 +78,17 @@ def test_two_files_of_one_name_are_one_lane(tmp_path: Path) -> None:
     assert "taken by demo.yaml" in (graph.get(dg.AssetKey(["zwei", "broken_file"])).description or "")
 
 
+def test_lanes_that_give_out_an_account_twice_are_shown_as_broken(tmp_path: Path) -> None:
+    text = (REPOSITORY / "config" / "demo.yaml").read_text()
+    for name, share in (("one", 0.6), ("two", 0.6), ("three", 0.4)):
+        risk = f"risk: {{account: main, share: {share}}}\n"
+        (tmp_path / f"{name}.yaml").write_text(text.replace("name: demo", f"name: {name}") + risk)
+    graph = build_defs(folder=tmp_path).resolve_asset_graph()
+    broken = graph.get(dg.AssetKey(["two", "broken_file"])).description or ""
+    assert "risk.share" in broken and "1.6 times" in broken and "one.yaml 0.6" in broken
+    assert graph.has(dg.AssetKey(["one", "bars"])) and graph.has(dg.AssetKey(["three", "bars"]))
+
+
 def test_overrides_stand_over_the_file() -> None:
     graph = build_defs({"demo": {"symbol": "ES", "execution_symbol": "MES"}}, LANES).resolve_asset_graph()
     assert graph.get(dg.AssetKey(["demo", "bars"])).tags["symbol"] == "ES"

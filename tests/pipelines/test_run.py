@@ -19,7 +19,7 @@ from scalper.lake import Lake
 from scalper.lake.quality.check import rules
 from scalper.lane import folds, models, search
 from scalper.lane.stage import evidence_folder, models_root
-from scalper.learn.walkforward import recipe
+from scalper.learn.fitting import recipe
 from scalper.live.desk import status
 from tests.pipelines.conftest import LANES, Ran
 
@@ -64,6 +64,11 @@ def test_metadata_shows_rows_seconds_preview_and_picture(ran: Ran) -> None:
     assert {"rows", "seconds", "preview", "picture"} <= set(newest(ran, "simulation"))
     assert "data:image/svg+xml;base64," in str(newest(ran, "simulation")["picture"].value)
     assert {"verdict", "bundle", "report", "reasons", "checks"} <= set(newest(ran, "gate"))
+    pictures = {"equity", "monte carlo, sessions", "monte carlo, trades", "by hour", "by confidence", "refusals"}
+    for stage in ("simulation", "gate"):
+        shown = newest(ran, stage)
+        assert pictures <= set(shown)
+        assert all("data:image/svg+xml;base64," in str(shown[name].value) for name in pictures)
 
 
 def newest(ran: Ran, stage: str) -> Mapping[str, dg.MetadataValue[Any]]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pytest
 
 from scalper.market import session
-from scalper.policy import Action, Gate, Reason, rules
-from tests.policy.support import DAY, P, decide, lane, opened, with_cash
+from scalper.policy import Action, Gate, Reason, changes, rules, trace
+from tests.policy.support import DAY, P, decide, holding, lane, opened, with_cash
 
 pytestmark = pytest.mark.kernel
 LONG = (1, 0.75)
@@ -78,6 +77,22 @@ def test_fixed_stop() -> None:
 def test_size(cash: int, confidence: float, atr: float, contracts: int) -> None:
     found = decide(with_cash(cash), (1, confidence), volatility_ticks=atr, move_ticks=99.0)
     assert entered(found) == contracts
+
+
+def test_the_trace_names_every_factor_of_the_size() -> None:
+    """Tier 4: 4, x 1.5 is 6, cut to 4, to 3 by the risk of a trade, x 0.5 in the last half hour is 1."""
+    found = decide(with_cash(250_000), (1, 0.85), by=ALL, volatility_ticks=2.0, at="16:00")
+    assert entered(found) == 1
+    assert trace(found) == [
+        ("size_confidence", 4.0, 6.0), ("size_tier", 6.0, 4.0), ("size_risk", 4.0, 3.0), ("size_time", 3.0, 1.0),
+    ]  # fmt: skip
+    refused = decide(with_cash(100_000), (1, 0.65))
+    assert trace(refused) == [("size_confidence", 0.5, 0.6)]
+    assert trace(decide(with_cash(100_000), LONG)) == []
+    assert trace(decide(with_cash(100_000), LONG, up=np.nan)) == [("prediction", 0.0, 0.6)]
+    assert changes(np.array([found, refused])) == {
+        "size_confidence": 1, "size_tier": 1, "size_risk": 1, "size_time": 1, "size_market": 0,
+    }  # fmt: skip
 
 
 def test_tier_reads_the_lower_of_session_start_and_cash() -> None:
@@ -156,7 +171,7 @@ def test_no_entry_before_halts_and_early_closes(day: date, at: str, allowed: boo
 
 
 def test_carried_bar_is_no_entry() -> None:
-    assert gate(decide(with_cash(100_000), LONG, carried=1)) is Gate.STALE
+    assert gate(decide(with_cash(100_000), LONG, bar={"carried": 1})) is Gate.STALE
 
 
 @pytest.mark.parametrize(
@@ -241,24 +256,24 @@ def test_floor() -> None:
     assert entered(decide(with_cash(70_000, deposits_cents=-20_000), LONG)) == 1
 
 
+SESSION_COUNTERS = (
+    "day_halt", "losses", "pause_until_ns", "cooldown_until_ns", "spread_until_ns", "trades", "reversals", "traded_ns",
+    "working", "working_contracts", "last_high", "last_low", "last_volume",
+)  # fmt: skip
+
+
 def test_session_counters_reset_and_nothing_else() -> None:
     account = with_cash(90_000, peak_cents=100_000, review=1, kill=1, deposits_cents=5)
-    for name in ("day_halt", "losses", "pause_until_ns", "cooldown_until_ns", "trades", "reversals", "traded_ns"):
+    for name in SESSION_COUNTERS:
         account[name] = 7
     account["start_cents"] = account["session_peak_cents"] = account["equity_cents"] = 1
     opened(account)
-    for name in ("day_halt", "losses", "pause_until_ns", "cooldown_until_ns", "trades", "reversals", "traded_ns"):
+    for name in SESSION_COUNTERS:
         assert account[name][0] == 0
     for name in ("start_cents", "session_peak_cents", "equity_cents"):
         assert account[name][0] == 90_000
     for name, kept in (("peak_cents", 100_000), ("review", 1), ("kill", 1), ("deposits_cents", 5)):
         assert account[name][0] == kept
-
-
-def holding(side: int = 1, cash: int = 100_000, contracts: int = 1, **fields: Any) -> np.ndarray:
-    """An account with an open position from `P`; the entry's commission is paid."""
-    extra = {"side": side, "contracts": contracts, "entry": P, "stop": P - 6 * side, "target": P + 12 * side}
-    return with_cash(cash, **(extra | fields))
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -333,6 +348,10 @@ def test_reversals_count_inside_the_range_only() -> None:
     account = holding(**inside)
     assert decide(account, (-1, 0.80), price=P + 4)["action"] == Action.REVERSE
     assert account["reversals"][0] == 2
+    for edge, of in ((9, {"stop": P - 30}), (-9, {"stop": P - 30})):
+        account = holding(**(inside | {"reversals": 2} | of))
+        found = decide(account, (-1, 0.80), price=P + edge)
+        assert (found["action"], gate(found)) == (Action.EXIT, Gate.REVERSALS), "its edges are inside"
     account = holding(**(inside | {"reversals": 2}))
     assert decide(account, (-1, 0.80), price=P + 10)["action"] == Action.REVERSE, "outside: counted anew"
     assert account["reversals"][0] == 1
@@ -354,7 +373,7 @@ def test_time_exit() -> None:
 def test_exits_from_five_minutes_or_a_bar_and_its_latency_before_flat(at: str, latency: int, exits: bool) -> None:
     by = lane(hours="all", simulation={"latency_bars": latency}, policy={"hold_bars": 99})
     found = decide(holding(), (1, 0.9), by=by, at=at)
-    assert bool(found["action"] == Action.EXIT) is exits
+    assert bool(found["action"] == Action.FLATTEN) is exits
     assert not exits or (found["reason"], gate(found)) == (Reason.END_OF_DAY, Gate.END_OF_DAY)
 
 
@@ -373,7 +392,7 @@ def test_a_limit_flattens(fields: dict[str, int], gate_: Gate | None) -> None:
     if gate_ is None:
         assert found["action"] == Action.HOLD
     else:
-        assert (found["action"], found["reason"], gate(found)) == (Action.EXIT, Reason.LIMIT, gate_)
+        assert (found["action"], found["reason"], gate(found)) == (Action.FLATTEN, Reason.LIMIT, gate_)
 
 
 @pytest.mark.parametrize(
@@ -389,12 +408,15 @@ def test_nothing_new_while_an_order_works(working: Action, side: int) -> None:
 def test_rules_in_the_core_s_units() -> None:
     made = rules(lane())
     expected = {
-        "tick_cents": 125, "commission_cents": 42, "slippage_ticks": 1, "per_trade_cents": 2_500,
+        "tick_cents": 125, "commission_cents": 42, "per_trade_cents": 2_500,
         "day_loss_cents": 5_000,
         "day_drawdown_cents": 7_500, "account_drawdown_cents": 20_000, "kill_cents": 30_000, "floor_cents": 70_000,
         "capital_cents": 100_000, "max_trades": 10, "max_reversals": 2, "hold_bars": 30, "stop_min": 4, "stop_max": 16,
         "cooldown_ns": 30_000_000_000, "lapse_ns": 60_000_000_000, "pause_losses": 3, "pause_ns": 900_000_000_000,
-        "long_pause_losses": 5, "long_pause_ns": 1_800_000_000_000, "stop_fixed": 0, "n_bands": 4, "n_tiers": 5,
+        "long_pause_losses": 5, "long_pause_ns": 1_800_000_000_000, "stop_kind": 0, "n_bands": 4, "n_tiers": 5,
+        "slippage": 1, "slippage_thin": 2, "slippage_most": 4, "max_spread": 2, "spread_pause_ns": 60_000_000_000,
+        "breakeven_at": 0, "trail_atr": 0, "late_share": 0, "partial": 0, "target_fixed": 0, "target_atr": 0,
+        "firm": 0, "firm_loss_cents": 0, "firm_lock_cents": 100_000,
     }  # fmt: skip
     assert {name: int(made[name][0]) for name in expected} == expected
     assert rules(lane(interval="1s"))["lapse_ns"][0] == 5_000_000_000

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from scalper.simulate.metrics import Metrics, summarise
-from scalper.simulate.report import ReportData
+from scalper.simulate.montecarlo import drawn
+from scalper.simulate.report_data import ReportData, conditions
+from tests.policy.support import lane
 
 CAPITAL = 1000.0
 MINUTE = 60_000_000_000
@@ -52,7 +55,8 @@ def trade(
         "contracts": 1,
         "entry": entry,
         "exit": exit_,
-        "stop": entry - side * 3.0,
+        "first_stop": entry - side * 3.0,
+        "stop": entry - side * (3.0 if reason == "stop" else 1.5),
         "target": entry + side * 6.0,
         "gross": gross,
         "commission": 0.84,
@@ -63,6 +67,7 @@ def trade(
         "mae": -8.0,
         "mfe": 12.0,
         "bars": 7,
+        "exits": 1,
     }
 
 
@@ -149,8 +154,13 @@ def checks(metrics: Metrics, passed: bool) -> list[dict[str, Any]]:
     ]
 
 
-def report(verdict: str = "GO", edge: float = 0.47, **changes: Any) -> ReportData:
+def report(verdict: str | None = "GO", edge: float = 0.47, **changes: Any) -> ReportData:
     """A whole report on made-up figures."""
+    return replace(_report(verdict, edge), **changes)
+
+
+@cache
+def _report(verdict: str | None, edge: float) -> ReportData:
     daily, trades, equity, tape = simulation(120, edge, seed=4)
     held_daily, held_trades, held_equity, _ = simulation(60, edge, seed=5)
     metrics = summarise(daily, trades, equity, CAPITAL)
@@ -166,7 +176,7 @@ def report(verdict: str = "GO", edge: float = 0.47, **changes: Any) -> ReportDat
         .with_columns(confidence=pl.lit(0.7), stop_atr=pl.lit(1.5), reward_to_risk=pl.lit(2.0))
     )
     go = verdict == "GO"
-    data = ReportData(
+    return ReportData(
         lane="demo",
         title="Simulated MES, one-minute bars",
         verdict=verdict,  # pyright: ignore[reportArgumentType]
@@ -190,10 +200,25 @@ def report(verdict: str = "GO", edge: float = 0.47, **changes: Any) -> ReportDat
         folds=folds,
         refusals=pl.DataFrame(
             {
-                "gate": ["confidence", "expected_move", "cooldown", "size", "end_of_day"],
-                "count": [4210, 812, 388, 207, 31],
+                "gate": ["flat", "confidence", "in_position", "expected_move", "cooldown", "trailing", "end_of_day"],
+                "count": [31_000, 4210, 2210, 812, 388, 207, 31],
             }
         ),
+        changed=pl.DataFrame(
+            {"factor": ["size_confidence", "size_tier", "size_risk", "size_market"], "count": [112, 0, 41, 7]}
+        ),
+        limits=pl.DataFrame(
+            {
+                "session": [daily["session"][3], daily["session"][40]],
+                "gate": ["day_loss", "review"],
+                "limit": [50.0, 200.0],
+                "value": [50.4, 201.0],
+                "final": [52.9, 199.0],
+                "excess": [2.9, 0.0],
+            }
+        ),
+        monte_carlo=drawn(lane(), daily, trades, equity, draws=200),
+        conditions=conditions(lane()),
         example=tape,
         holdout=summarise(held_daily, held_trades, held_equity, CAPITAL),
         notes=[
@@ -206,4 +231,3 @@ def report(verdict: str = "GO", edge: float = 0.47, **changes: Any) -> ReportDat
             "trials": "312 tried",
         },
     )
-    return replace(data, **changes)

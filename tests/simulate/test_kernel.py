@@ -20,6 +20,8 @@ pytestmark = pytest.mark.kernel
 SURE = (1, 0.75)
 BOTH = pytest.mark.parametrize("side", [1, -1])
 ALL = lane(hours="all")
+SECONDS = {"interval": "1s", "policy": {"market": {"times": 1.0}}, "simulation": {"slippage_thin": 1}}
+"""One-second bars whose first minute, of which nothing is known, counts as usual."""
 
 
 def one(side: int, rows: list[tuple[int, int, int, int]], **simulation: Any) -> Played:
@@ -31,14 +33,12 @@ def one(side: int, rows: list[tuple[int, int, int, int]], **simulation: Any) -> 
 
 def ledger(played: Played, index: int = 0) -> tuple[int, int, int, int]:
     """Gross, slippage, commission and net of a trade in cents."""
-    row = played.trades[index]
-    return tuple(int(row[f"{name}_cents"]) for name in ("gross", "slippage", "commission", "net"))  # type: ignore[return-value]
+    return played.ledger(index)
 
 
-def ticks(played: Played, side: int, index: int = 0) -> tuple[int, int, int, int]:
+def ticks(played: Played, side: int, index: int = 0) -> tuple[float, float, int, int]:
     """Entry, exit, stop and target of a trade as ticks from 16,000 in the trade's favour."""
-    row = played.trades[index]
-    return tuple(side * (int(row[name]) - P) for name in ("entry", "exit", "stop", "target"))  # type: ignore[return-value]
+    return played.ticks(side, index)
 
 
 @BOTH
@@ -193,6 +193,15 @@ def test_a_close_outside_the_range_starts_the_count_again() -> None:
     assert play(bars(rows), predictions(9, flips), by).when(Action.REVERSE) == [2, 4, 6]
 
 
+def test_the_range_is_the_one_of_the_first_reversal() -> None:
+    # the first at bar 2, range 16,000 +- 1; the second at bar 4, whose range is +- 4: a close at 3 is outside the first
+    flips = {0: (1, 0.75), 2: (-1, 0.80), 4: (1, 0.80), 6: (-1, 0.80)}
+    by = lane(risk={"pause_losses": 5, "long_pause_losses": 5})
+    rows = quiet(9)
+    rows[4], rows[6] = (P, P + 4, P - 4, P), (P, P + 3, P - 1, P + 3)
+    assert play(bars(rows), predictions(9, flips), by).when(Action.REVERSE) == [2, 4, 6]
+
+
 def test_third_loss_by_reversal_only_exits() -> None:
     flips = {0: (1, 0.75), 2: (-1, 0.80), 4: (1, 0.80), 6: (-1, 0.80)}
     played = play(bars(quiet(9)), predictions(9, flips))
@@ -204,7 +213,7 @@ def test_third_loss_by_reversal_only_exits() -> None:
 
 def test_thirty_seconds_of_cooldown() -> None:
     """One-second bars: out at second 3, so no entry before second 33; a reversal is no way round it."""
-    by = lane(interval="1s")
+    by = lane(**SECONDS)
     made = bars(quiet(60), step_ns=1_000_000_000)
     signals = dict.fromkeys(range(60), SURE) | {2: (-1, 0.65)}
     played = play(made, predictions(60, signals), by)
@@ -264,10 +273,10 @@ def test_day_loss_by_a_gap() -> None:
 def test_day_drawdown_flattens() -> None:
     # limit 20.00: peak 1010.41 as above; close at -6: 17 x 1.25 = 21.25 below it: out at the next open, -6 - 1 = -7
     # points -8 x 1.25 = -10.00; net -10.84; nothing more today
-    by = lane(policy={"stop": {"kind": "fixed", "fixed_ticks": 12}}, risk={"day_drawdown": 0.02})
+    by = lane(policy={"stop": {"kind": "fixed", "fixed_ticks": 12}}, risk={"day_drawdown": 0.02, "per_trade": 0.019})
     made = bars([*quiet(1), (P, P + 11, P, P + 11), (P + 11, P + 11, P - 6, P - 6), *quiet(3, P - 6)])
     played = play(made, predictions(6, dict.fromkeys(range(6), SURE), move=40.0), by)
-    assert (played.when(Action.EXIT), played.trades["reason"][0]) == ([2], Reason.LIMIT)
+    assert (played.when(Action.FLATTEN), played.trades["reason"][0]) == ([2], Reason.LIMIT)
     assert ledger(played)[3] == -1084
     assert {played.gate(index) for index in range(2, 6)} == {Gate.DAY_DRAWDOWN}
 
@@ -333,7 +342,7 @@ def test_latency(side: int) -> None:
 def test_latency_runs_in_carried_seconds_too() -> None:
     made = bars(quiet(6), step_ns=1_000_000_000)
     made["carried"][1:3] = 1
-    by = lane(interval="1s", simulation={"latency_bars": 1})
+    by = lane(**SECONDS | {"simulation": {"slippage_thin": 1, "latency_bars": 1}})
     played = play(made, predictions(6, {0: SURE}), by)
     assert played.trades["entry_ns"][0] == made["ts_ns"][3], "the second of latency passed while nothing traded"
 
@@ -369,7 +378,7 @@ def test_an_entry_lapses_when_the_market_is_away() -> None:
 def test_an_entry_lapses_after_five_seconds(away: int, fills: bool) -> None:
     made = bars(quiet(20), step_ns=1_000_000_000)
     made["carried"][1 : 1 + away] = 1
-    played = play(made, predictions(20, {0: SURE}), lane(interval="1s"))
+    played = play(made, predictions(20, {0: SURE}), lane(**SECONDS))
     assert (played.trades.size == 1) is fills
 
 
@@ -385,7 +394,7 @@ def test_carried_bars_fill_nothing() -> None:
     """A stop inside the range of a carried bar (which cannot be) is not touched; the open position waits."""
     made = bars(quiet(4), step_ns=1_000_000_000)
     made["carried"][2], made["low"][2] = 1, P - 50
-    played = play(made, predictions(4, {0: SURE}), lane(interval="1s"))
+    played = play(made, predictions(4, {0: SURE}), lane(**SECONDS))
     assert played.trades["reason"].tolist() == [Reason.SESSION_END]
 
 

@@ -16,10 +16,14 @@ import polars as pl
 import pytest
 
 from scalper.simulate import markup
-from scalper.simulate.metrics import summarise
+from scalper.simulate.metrics import max_drawdown, summarise
+from scalper.simulate.montecarlo import drawn as scalper_drawn
 from scalper.simulate.report import write_report
-from scalper.simulate.report_figures import distribution_figure, equity_figure, session_figure, thin
-from scalper.simulate.sketch import columns_svg, equity_svg
+from scalper.simulate.report_bars import costs_by_hour, costs_by_session, distribution_figure
+from scalper.simulate.report_data import conditions
+from scalper.simulate.report_figures import equity_figure, fan_figure, session_figure, thin
+from scalper.simulate.sketch import columns_svg, equity_svg, fan_svg, ranks_svg
+from tests.policy.support import lane
 from tests.simulate.sample import CAPITAL, NO_EQUITY, report
 
 
@@ -75,9 +79,18 @@ def test_stands_alone(page: str) -> None:
     assert parsed.addresses == [] and "default-src 'none'" in page
     assert parsed.open == [] and parsed.wrong == []
     assert page.count("<script>") == 2
-    assert set(drawn(page)) == {"equity", "session", "hours", "bands", "reasons", "distribution", "refusals"}
+    assert set(drawn(page)) == {
+        *("equity", "session", "hours", "bands", "reasons", "distribution", "refusals", "changes"),
+        *("fan_sessions", "fan_trades", "costs_sessions", "costs_hours"),
+    }
     assert set(drawn(page)) <= set(parsed.ids)
     assert len(parsed.ids) == len(set(parsed.ids))
+
+
+def test_refusals_are_of_what_was_wanted(page: str) -> None:
+    """Neither FLAT nor a position refuses anything; a stop that was moved is a change."""
+    assert drawn(page)["refusals"]["data"][0]["y"] == ["end_of_day", "cooldown", "expected_move", "confidence"]
+    assert drawn(page)["changes"]["data"][0]["y"] == ["size_market", "size_risk", "size_confidence", "trailing"]
 
 
 def test_says_what_it_is(page: str) -> None:
@@ -99,6 +112,15 @@ def test_says_what_it_is(page: str) -> None:
         *data.digests.values(),
         *data.notes,
         "through it by a tick",
+        "Latency0 bars between",
+        "Risk statecarried through all folds",
+        "Session filterregular hours",
+        "regular hours, 09:30 to 16:00",
+        "Loss of the session$50.00$50.40$52.90$2.90",
+        "2 fired, 1 ended beyond: by $2.90 at most",
+        "31,000 class FLAT, 2,210 in a position",
+        "account drawdown",
+        "Longest losing streak",
     ):
         assert words in text, words
 
@@ -111,12 +133,13 @@ def test_no_go(tmp_path: Path) -> None:
 
 
 def test_real_data_is_named(tmp_path: Path) -> None:
-    """The badge of a real market is not that of a simulated one."""
-    page = write_report(tmp_path / "r.html", report(simulated=False, source="databento", mode="optimistic")).read_text(
-        encoding="utf-8"
-    )
-    assert "Real market data <b>databento</b>" in page and "Simulated market" not in Parsed(page).text
-    assert "an upper bound, not a forecast" in page
+    """The badge of a real market is not that of a simulated one, and the mode says what it is."""
+    how = conditions(lane(simulation={"mode": "optimistic", "latency_bars": 1, "risk": "reset"}, hours="all"))
+    data = report(simulated=False, source="databento", mode="optimistic", conditions=how)
+    text = Parsed(write_report(tmp_path / "r.html", data).read_text(encoding="utf-8")).text
+    assert "Real market data databento" in text and "Simulated market" not in text
+    for words in ("an upper bound, not a forecast", "none on any order", "1 bar between", "fresh account", "all hours"):
+        assert words in text, words
 
 
 def test_escapes(tmp_path: Path) -> None:
@@ -166,12 +189,24 @@ def test_nothing_to_show(tmp_path: Path) -> None:
         checks=[],
         holdout=None,
         refusals=full.refusals.clear(),
+        changed=full.changed.clear(),
+        limits=full.limits.clear(),
+        monte_carlo=scalper_drawn(lane(), daily, trades, NO_EQUITY, draws=10),
         example=full.example.clear(),
         metrics=summarise(daily, trades, NO_EQUITY, CAPITAL),
     )
     page = write_report(tmp_path / "r.html", data).read_text(encoding="utf-8")
     assert drawn(page) == {}
-    for words in ("Not opened.", "No trade.", "No fold.", "No session to show.", "Nothing was refused.", "no session"):
+    more = ("Nothing was changed.", "Nothing was drawn.", "No trade, no costs.", "None.")
+    for words in (
+        "Not opened.",
+        "No trade.",
+        "No fold.",
+        "No session to show.",
+        "Nothing was refused.",
+        "no session",
+        *more,
+    ):
         assert words in page
 
 
@@ -194,6 +229,45 @@ def test_equity_picture() -> None:
     assert after["x"] == sorted(after["x"])
 
 
+def test_a_simulation_is_no_verdict(tmp_path: Path) -> None:
+    """Without a gate the page says so, and has neither checks nor a hold-out."""
+    data = report(verdict=None, stage="", checks=[], reasons=[], holdout=None)
+    page = write_report(tmp_path / "r.html", data).read_text(encoding="utf-8")
+    text = Parsed(page).text
+    assert "A simulation, not a verdict" in text and "<title>Simulation" in page
+    for words in ("✓", "✕", "GO", "checks passed", "The hold-out", "Not opened", "Stage", "Walk-forward"):
+        assert words not in text, words
+    assert {"equity", "fan_sessions"} <= set(drawn(page)) and Parsed(page).wrong == []
+
+
+def test_fan_picture() -> None:
+    """The bands lie in order, begin at the capital, and the path that was ends where the metrics say."""
+    data = report()
+    futures, orders = data.monte_carlo
+    low, high, inner, outer, median, was = fan_figure(futures, data.daily, CAPITAL)["data"]
+    for five, quarter, half, three, most in zip(low["y"], inner["y"], median["y"], outer["y"], high["y"], strict=True):
+        assert five <= quarter <= half <= three <= most
+    assert low["y"][0] == high["y"][0] == was["y"][0] == CAPITAL
+    assert was["y"][-1] == pytest.approx(CAPITAL + data.metrics.net, abs=0.01)
+    assert len(was["x"]) == data.daily.height + 1
+    ends = [trace["y"][-1] for trace in fan_figure(orders, data.daily, CAPITAL)["data"]]
+    assert ends == pytest.approx([CAPITAL + data.metrics.net] * 6, abs=0.01)
+
+
+def test_cost_pictures() -> None:
+    """Both pictures add up to what was paid, with a bar a session, and a week or a month where there are too many."""
+    data = report()
+    for figure in (costs_by_hour(data.trades), costs_by_session(data.trades)):
+        paid = [sum(trace["y"]) for trace in figure["data"]]
+        assert paid == pytest.approx([data.metrics.commission, data.metrics.slippage], abs=0.05)
+    assert len(costs_by_session(data.trades)["data"][0]["x"]) == data.metrics.active_sessions
+    for sessions, bars in ((500, 100), (4000, 184)):
+        days = pl.date_range(date(2010, 1, 4), date(2010, 1, 4) + timedelta(days=sessions * 7 // 5), eager=True)
+        trades = pl.DataFrame({"session": days, "commission": 1.0, "slippage": 2.0})
+        found = costs_by_session(trades)["data"][0]
+        assert len(found["x"]) == pytest.approx(bars, abs=1) and sum(found["y"]) == len(days)
+
+
 def test_session_picture() -> None:
     """A second-by-second session is drawn around its trades in few candles, with the highest and lowest price."""
     data = report()
@@ -201,11 +275,13 @@ def test_session_picture() -> None:
         "ts_ns"
     )
     inside = data.trades.filter(pl.col("session") == pl.lit(data.daily["session"][-1]))
-    candle, target, stop, held, *_ = session_figure(seconds, inside)["data"]
+    candle, target, first, stop, held, *_ = session_figure(seconds, inside)["data"]
     assert len(candle["x"]) <= 450
     shown = seconds.filter(pl.col("ts_ns").is_between(inside["entry_ns"].min(), inside["exit_ns"].max()))
     assert max(candle["high"]) >= shown["high"].max() and min(candle["low"]) <= shown["low"].min()
     assert len(target["x"]) == len(stop["y"]) == len(held["x"]) == 3 * inside.height
+    assert first["y"][::3] == inside["first_stop"].to_list() != stop["y"][::3] == inside["stop"].to_list()
+    assert (first["name"], stop["name"]) == ("first stop", "last stop")
     assert len(session_figure(data.example, inside.clear())["data"][0]["x"]) == data.example.height
 
 
@@ -240,6 +316,25 @@ def test_equity_svg(rows: int) -> None:
     assert not rows or (f"{markup.dollars(-1.5 * rows)} net" in picture and str(days[-1]) in picture)
 
 
+def test_small_pictures() -> None:
+    """Well-formed whatever there is to draw; the drawdown and the draws are told in words, and names are escaped."""
+    data = report()
+    futures, orders = data.monte_carlo
+    with_falls = equity_svg(data.daily, CAPITAL)
+    closes = CAPITAL + data.daily["net"].cum_sum().to_numpy()
+    assert f"at most {100 * max_drawdown(closes, CAPITAL)[1]:.1f} % below the peak" in with_falls
+    five, most = np.quantile(futures.net, [0.05, 0.95]).tolist()
+    fan = fan_svg(futures, data.daily, CAPITAL)
+    assert f"200 draws, sessions drawn anew: net {markup.dollars(five)} /" in fan and markup.dollars(most) in fan
+    nothing = scalper_drawn(lane(), data.daily.clear(), data.trades.clear(), NO_EQUITY, draws=3)[0]
+    ranks = ranks_svg("a & b", ["x < y", "z"], [3, 1])
+    pictures = [with_falls, fan, fan_svg(orders, data.daily, CAPITAL), fan_svg(nothing, data.daily.clear(), CAPITAL)]
+    pictures += [ranks, ranks_svg("none", [], []), equity_svg(data.daily.clear(), CAPITAL)]
+    pictures.append(columns_svg("few", ["a", "b"], [1.0, -2.0]))
+    assert all(ET.fromstring(one).tag.endswith("svg") and "nan" not in one for one in pictures)
+    assert "x &lt; y" in ranks and ranks.count("<rect") == 2 and "middle" in pictures[-1]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -253,6 +348,17 @@ def test_equity_svg(rows: int) -> None:
 def test_dollars(value: float, text: str) -> None:
     """Money has a real minus, commas, and no cents where they do not matter."""
     assert markup.dollars(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0, "0 s"), (45.4, "45 s"), (60.0, "1.0 min"), (3599.0, "60.0 min"), (5040.0, "1.4 h")]
+)
+def test_spans(seconds: float, text: str) -> None:
+    assert markup.span(seconds) == text
+
+
+def test_counts() -> None:
+    assert [markup.count(n, "trade") for n in (0, 1, 1200)] == ["0 trades", "1 trade", "1,200 trades"]
 
 
 @pytest.mark.parametrize(

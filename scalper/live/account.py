@@ -1,0 +1,195 @@
+"""The paper account on disk: `<home>/state/account/<lane>.json`, and beside it the record of what people changed.
+
+The file is the commit point and is replaced whole. A change by a person travels inside it until it stands in the record
+(`<lane>.jsonl`, chained line by line as the trial ledger is), so a process that dies in between loses neither.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from scalper import clock
+from scalper.errors import BadInput, Refused, ScalperError
+from scalper.files import write_json
+from scalper.learn import ledger
+from scalper.live.journal import fields
+from scalper.policy import ACCOUNT, open_account
+from scalper.policy.records import VERSION
+from scalper.settings import Home, Lane, RiskSettings
+from scalper.simulate import new_book
+from scalper.simulate.kernel import BOOK
+
+FIXED = ("capital", "account", "share", "firm")
+"""Keys of `risk` that an account keeps for life; the other limits may change with the lane's configuration."""
+Change = dict[str, Any]
+"""What a person changed: what, who, why, at, and the fields before and after."""
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A document, None if there is none. Raises BadInput if it is damaged."""
+    try:
+        found: Any = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise BadInput(f"{path}: no JSON ({error}); restore the file or remove it") from None
+    if not isinstance(found, dict):
+        raise BadInput(f"{path}: a JSON object was expected; restore the file or remove it")
+    return found  # pyright: ignore[reportUnknownVariableType]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A paper account: account (1,) of ACCOUNT, book (1,) of BOOK, and how far its last session came."""
+
+    risk: RiskSettings
+    account: np.ndarray
+    book: np.ndarray
+    session: date | None
+    """None: opened, and nothing traded yet."""
+    last_ns: int
+    """Start of the last bar that was decided on."""
+    complete: bool
+    """The session was closed; if not, it was interrupted and can be gone on with."""
+
+
+def opened(lane: Lane) -> Kept:
+    """A new account with the lane's share of the capital."""
+    return Kept(lane.risk, open_account(lane), new_book(), None, 0, True)
+
+
+class AccountFile:
+    """The paper account of one lane; `home` says where."""
+
+    def __init__(self, home: Home, lane: str) -> None:
+        self.lane = lane
+        self.path = home.state / "account" / f"{lane}.json"
+        self.record = self.path.with_suffix(".jsonl")
+
+    def keep(self, kept: Kept, change: Change | None = None, *, sync: bool) -> None:
+        """Save the account, and put a person's change into the record."""
+        document = {
+            "version": VERSION,
+            "lane": self.lane,
+            "saved": clock.iso(clock.now_ns()),
+            "risk": kept.risk.model_dump(mode="json"),
+            "session": kept.session and kept.session.isoformat(),
+            "last_ns": kept.last_ns,
+            "complete": kept.complete,
+            "account": fields(kept.account[0]),
+            "book": fields(kept.book[0]),
+            "change": change,
+        }
+        write_json(self.path, document, sync=sync or change is not None)
+        if change is not None:
+            ledger.append(self.record, [change])
+
+    def kept(self, risk: RiskSettings) -> Kept | None:
+        """The account, None if there is none yet.
+
+        Raises BadInput if the file is damaged or of another version, Refused if it was opened with another capital,
+        share, account or firm, or if its record does not verify.
+        """
+        found = self._document()
+        if found is None:
+            return None
+        kept = self._read(found)
+        for key in FIXED:
+            was, wanted = getattr(kept.risk, key), getattr(risk, key)
+            if was != wanted:
+                raise Refused(
+                    f"{self.path}: opened with `risk.{key}` {was}, the lane has {wanted} and its limits are shares of "
+                    f"what an account was opened with; {REMEDY}"
+                )
+        self._settle(found)
+        return replace(kept, risk=risk)
+
+    def risk(self) -> RiskSettings | None:
+        """The limits that the account trades under, None if there is no account."""
+        found = self._document()
+        return None if found is None else self._read(found).risk
+
+    def summary(self) -> dict[str, Any] | None:
+        """The account for a person, money in dollars, with what people changed; None if there is none.
+
+        One that cannot be read, or whose record does not verify, says why under `problem`.
+        """
+        try:
+            if (found := self._document()) is None:
+                return None
+            kept = self._read(found)
+            self._settle(found)
+            changes = ledger.read(self.record)
+        except ScalperError as error:
+            return {"problem": str(error)}
+        row = fields(kept.account[0])
+        money = {key: row[f"{key}_cents"] / 100 for key in ("cash", "equity", "peak", "deposits", "forgiven")}
+        state = {key: row[key] for key in ("kill", "review", "firm", "side", "contracts")}
+        of = {"account": kept.risk.account, "share": kept.risk.share}
+        return money | state | of | {key: found[key] for key in ("saved", "session", "complete")} | {"changes": changes}
+
+    def _document(self) -> dict[str, Any] | None:
+        found = read_json(self.path)
+        if found is not None and found.get("version") != VERSION:
+            raise BadInput(f"{self.path}: version {found.get('version')}, this program reads {VERSION}; {REMEDY}")
+        return found
+
+    def _read(self, found: dict[str, Any]) -> Kept:
+        try:
+            risk = RiskSettings.model_validate(found["risk"])
+            account, book = _record(found["account"], ACCOUNT), _record(found["book"], BOOK)
+            session = None if found["session"] is None else date.fromisoformat(found["session"])
+            return Kept(risk, account, book, session, int(found["last_ns"]), bool(found["complete"]))
+        except ValidationError as error:
+            keys = ", ".join(".".join(str(part) for part in one["loc"]) for one in error.errors())
+            raise BadInput(f"{self.path}: risk: {keys or 'keys contradict one another'}; {REMEDY}") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(f"{self.path}: {error} is missing or wrong; {REMEDY}") from None
+
+    def _settle(self, found: dict[str, Any]) -> None:
+        """Finish the change that was saved by a process which died before it was recorded; once recorded, nothing."""
+        if (change := found.get("change")) is not None:
+            ledger.append(self.record, [change])
+
+
+REMEDY = "move the file away to open a new paper account"
+
+
+def risks(home: Home) -> dict[str, RiskSettings]:
+    """The limits of all paper accounts on disk, by their file. Raises BadInput for one that cannot be read."""
+    found: dict[str, RiskSettings] = {}
+    for path in sorted((home.state / "account").glob("*.json")):
+        risk = AccountFile(home, path.stem).risk()
+        if risk is not None:
+            found[path.name] = risk
+    return found
+
+
+@contextmanager
+def taking_shares(home: Home) -> Generator[None]:
+    """One executor at a time looks at the shares that are taken and takes its own."""
+    folder = home.state / "account"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "shares.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _record(found: dict[str, Any], dtype: np.dtype[Any]) -> np.ndarray:
+    names = dtype.names or ()
+    if set(found) != set(names):
+        raise ValueError(f"fields {sorted(set(found) ^ set(names))}")
+    row = np.zeros(1, dtype)
+    for name in names:
+        row[name] = found[name]
+    return row
