@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scalper.cli.shared import Config, Json, load, show
-from scalper.log import say
+from scalper.log import say, warn
 
 if TYPE_CHECKING:
     from scalper.live.desk import Verb
@@ -75,7 +75,10 @@ def _change(config: Config, verb: Verb, who: str, why: str, as_json: bool, amoun
             was, now = (f"${one / 100:,.2f}" if key.endswith("_cents") else str(one) for one in both)
             say(f"  {key.removesuffix('_cents')}: {was} -> {now}")
 
-    show(found, as_json, words)
+    try:
+        show(found, as_json, words)
+    except (OSError, KeyboardInterrupt) as error:
+        warn(f"{verb}: booked, do not make it again; only telling it failed ({str(error) or 'interrupted'})")
 
 
 def _cents(amount: str) -> int:

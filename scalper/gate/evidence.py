@@ -1,7 +1,12 @@
-"""Evidence: all that the gate judges a lane by, kept as a folder of Parquet files and one JSON document."""
+"""Evidence: all that the gate judges a lane by, kept as a folder of Parquet files and one JSON document.
+
+The folder is sealed: the document has the SHA-256 of every file and of itself, and what was changed is not loaded. It
+keeps out a hand's edits and a disk's mistakes; whoever counts the digests again can forge it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,10 +18,14 @@ import polars as pl
 
 from scalper.errors import BadInput, DataUnavailable
 from scalper.lake.parquet import write_parquet
+from scalper.learn.digests import sha256
 from scalper.settings import Lane
 
-VERSION = 2
+VERSION = 3
 DOCUMENT = "evidence.json"
+SEAL = "seal"
+"""Key of the document that has the digest of all its others."""
+AGAIN = "run `scalper simulate` again"
 DICTS = ("holdout", "stress", "quality", "account", "parity", "digests")
 DIGESTS = ("data", "features", "code", "config", "recipe", "trials")
 FRAMES: dict[str, tuple[str, ...]] = {
@@ -82,11 +91,12 @@ class Evidence:
         fresh.mkdir()
         try:
             for name in FRAMES:
-                write_parquet(fresh / f"{name}.parquet", getattr(self, name), {"scalper.evidence": str(VERSION)})
-            document = {"version": VERSION, "lane": self.lane.name, "made_with": made_with(self.lane)}
-            parts: dict[str, Any] = {name: _keyed(getattr(self, name)) for name in DICTS}
-            text = json.dumps(document | parts, indent=1, sort_keys=True, default=_plain)
-            (fresh / DOCUMENT).write_text(text + "\n")
+                write_parquet(fresh / _file(name), getattr(self, name), {"scalper.evidence": str(VERSION)})
+            document: dict[str, Any] = {"version": VERSION, "lane": self.lane.name, "made_with": made_with(self.lane)}
+            document |= {name: _keyed(getattr(self, name)) for name in DICTS}
+            document["files"] = {file: sha256(fresh / file) for file in map(_file, FRAMES)}
+            text = _text(document | {SEAL: _seal(document)})
+            (fresh / DOCUMENT).write_text(text)
             if folder.exists():
                 folder.rename(old)
             fresh.rename(folder)
@@ -99,26 +109,24 @@ class Evidence:
     def load(cls, folder: Path, lane: Lane) -> Evidence:
         """Read what `save` wrote for this lane.
 
-        Raises DataUnavailable if it is not there; BadInput if a file of it is unreadable or lacks a column, or if it
-        was made with another configuration (the gate's own thresholds may differ: they judge evidence, not make it).
+        Raises DataUnavailable if it is not there; BadInput if a file of it is missing, unreadable or not what `save`
+        wrote, or if it was made with another configuration (the gate's own thresholds may differ: they judge evidence,
+        not make it).
         """
         path = folder / DOCUMENT
         if not path.is_file():
             raise DataUnavailable(f"no evidence for lane {lane.name} at {folder}; run the lane's simulation first")
-        try:
-            document: dict[str, Any] = json.loads(path.read_text())
-        except ValueError as error:
-            raise BadInput(f"{path}: not JSON ({error}); delete the folder and run the simulation again") from None
+        document = _document(path)
         wanted = {"version": VERSION, "lane": lane.name, "made_with": made_with(lane)}
         for key, want in wanted.items():
             if document.get(key) != want:
                 raise BadInput(
                     f"{path}: key {key} is {document.get(key)}, the lane {lane.name} has {want}: it was made with "
-                    "another configuration or version; run the simulation again"
+                    f"another configuration or version; {AGAIN}"
                 )
-        if missing := [name for name in DICTS if not isinstance(document.get(name), dict)]:
-            raise BadInput(f"{path}: lacks {', '.join(missing)}; run the simulation again")
-        frames = {name: _frame(folder / f"{name}.parquet", columns) for name, columns in FRAMES.items()}
+        if document.pop(SEAL, None) != _seal(document):
+            raise BadInput(f"{path}: was changed since the simulation wrote it; {AGAIN}")
+        frames = {name: _frame(folder, name, document["files"]) for name in FRAMES}
         return cls(lane=lane, **frames, **{name: document[name] for name in DICTS})
 
 
@@ -127,13 +135,41 @@ def made_with(lane: Lane) -> str:
     return lane.digest(*(key for key in type(lane).model_fields if key != "gate"))
 
 
-def _frame(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        found: object = json.loads(path.read_text())
+    except ValueError as error:
+        raise BadInput(f"{path}: not JSON ({error}); {AGAIN}") from None
+    if not isinstance(found, dict):
+        raise BadInput(f"{path}: not a document of keys and values; {AGAIN}")
+    return cast(dict[str, Any], found)
+
+
+def _text(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=1, sort_keys=True, default=_plain) + "\n"
+
+
+def _seal(document: dict[str, Any]) -> str:
+    """SHA-256 of the document's text, which is the same before it is written and after it is read."""
+    return hashlib.sha256(_text(document).encode()).hexdigest()
+
+
+def _file(name: str) -> str:
+    return f"{name}.parquet"
+
+
+def _frame(folder: Path, name: str, digests: dict[str, str]) -> pl.DataFrame:
+    path = folder / _file(name)
+    if not path.is_file():
+        raise BadInput(f"{path}: is missing; {AGAIN}")
+    if sha256(path) != digests[path.name]:
+        raise BadInput(f"{path}: was changed since the simulation wrote it; {AGAIN}")
     try:
         frame = pl.read_parquet(path, hive_partitioning=False, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise BadInput(f"{path}: cannot be read ({str(error).splitlines()[0]}); run the simulation again") from None
-    if missing := [name for name in columns if name not in frame.columns]:
-        raise BadInput(f"{path}: lacks the columns {', '.join(missing)}; run the simulation again")
+        raise BadInput(f"{path}: cannot be read ({str(error).splitlines()[0]}); {AGAIN}") from None
+    if missing := [column for column in FRAMES[name] if column not in frame.columns]:
+        raise BadInput(f"{path}: lacks the columns {', '.join(missing)}; {AGAIN}")
     return frame
 
 

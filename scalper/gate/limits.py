@@ -57,16 +57,18 @@ def _day(case: Case) -> Finding:
 
 def _drawdown(case: Case) -> Finding:
     need = case.thresholds.drawdown
-    review, kill, firm = (number(case.evidence.account, key) for key in ("review", "kill", "firm"))
+    stops = {key: number(case.evidence.account, key) for key in ("review", "kill", "firm", "blocked")}
+    review, kill, firm, blocked = stops.values()
     value = case.metrics.drawdown_share
     detail = (
         f"The deepest fall below the account's peak, open positions included, was {value:.1%} (needed: below "
         f"{need:.0%}); the review stop fired {'never' if not review else 'on the way'}, the kill switch "
         f"{'never' if not kill else 'on the way'}, the firm's maximum loss was {'never ' * (not firm)}reached."
     )
-    passed = value < need and not review and not kill and not firm
-    figures = {"review": review, "kill": kill, "firm": firm, "dollars": case.metrics.drawdown}
-    return Finding(value, passed, detail, figures)
+    if blocked:
+        detail += " In the end it was so near a limit that nothing could be entered any more."
+    passed = value < need and not any(stops.values())
+    return Finding(value, passed, detail, stops | {"dollars": case.metrics.drawdown})
 
 
 def _flat(case: Case) -> Finding:

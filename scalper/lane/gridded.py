@@ -20,6 +20,7 @@ from scalper.compiled import source_digest
 from scalper.errors import BadInput
 from scalper.files import write_bytes
 from scalper.lake import Lake
+from scalper.lake.parquet import write_parquet
 from scalper.lane.gridded_page import Gridded, page
 from scalper.lane.learning import folds
 from scalper.lane.stage import Progress, StageReport, bar, calendar, ledger_path, models_root, seen_path
@@ -56,8 +57,7 @@ def grid(lane: Lane, home: Home, axes: Axes, *, progress: Progress | None = None
     spent = _spend(lane, home, lake, found, played)
     done = Gridded(lane.name, _values(axes, sets), _table(axes, played), played.dates, *spent)
     folder = gridded_folder(lane, home)
-    folder.mkdir(parents=True, exist_ok=True)
-    done.table.write_parquet(folder / "grid.parquet")
+    write_parquet(folder / "grid.parquet", done.table, {"scalper.lane": lane.name})
     write_bytes(folder / "index.html", page(done).encode())
     detail = done.summary() | {"page": str(folder / "index.html")}
     seconds, bars = clock.monotonic() - started, sum(one.bars.size for one in path.inputs)

@@ -22,6 +22,7 @@ SHOWN = 100
 """Sets in the page's table; grid.parquet has all."""
 LONELY = 0.5
 """A best set whose neighbours have less than this share of its Sharpe ratio is called a lonely peak."""
+FIGURES = ("sharpe", "net", "trades", "drawdown", "halts", "stopped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,15 @@ class Gridded:
     def lonely(self) -> bool:
         """Whether the best set stands alone: its neighbours are much worse, or it has none."""
         best = self.best
-        return best["around"] is None or best["around"] < LONELY * best["sharpe"]
+        return best["around"] is None or (not self.same and best["around"] < LONELY * best["sharpe"])
+
+    @property
+    def same(self) -> bool:
+        """Whether the best set's neighbours have its figures to the cent: then the keys did nothing there."""
+        shape = [len(values) for values in self.axes.values()]
+        places = np.array(np.unravel_index(self.table["set"].to_numpy() - 1, shape)).T  # (sets, keys), best first
+        near = self.table.filter(pl.Series((np.abs(places - places[0]) <= 1).all(axis=1)))
+        return near.height > 1 and near.select(FIGURES).n_unique() == 1
 
     def summary(self) -> dict[str, Any]:
         """What a stage's report and the command line say."""
@@ -75,6 +84,11 @@ class Gridded:
         best = self.best
         if best["around"] is None:
             return f"The best set has a Sharpe ratio of {ratio(best['sharpe'])} and no neighbours to compare it with."
+        if self.same:
+            return (
+                f"The sets do not differ: the best and those a step away from it have the same {best['trades']:,} "
+                f"trades, net and Sharpe ratio of {ratio(best['sharpe'])}, so the values tried decide nothing there."
+            )
         verdict = "a lonely peak is luck until shown otherwise" if self.lonely else "it stands on a plateau"
         return (
             f"The best set has a Sharpe ratio of {ratio(best['sharpe'])}, the sets a step away from it "
@@ -102,7 +116,7 @@ def page(found: Gridded) -> str:
 def _axes_words(found: Gridded) -> str:
     others = ", ".join(list(found.axes)[2:])
     mean = f"Each cell is the mean over {others}. " if others else ""
-    return f"{mean}A plateau of one colour is worth more than a single bright cell."
+    return mean + ("" if found.same else "A plateau of one colour is worth more than a single bright cell.")
 
 
 def _columns_words() -> str:

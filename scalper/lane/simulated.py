@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from bisect import bisect_left, bisect_right
 from datetime import date
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from scalper import clock
-from scalper.errors import DataUnavailable, Refused
+from scalper.errors import BadInput, DataUnavailable, Refused
 from scalper.files import write_bytes, write_json
 from scalper.lake import Lake
 from scalper.lake.parquet import write_parquet
@@ -34,6 +36,20 @@ from scalper.simulate.sketch import equity_svg
 
 FILES = ("report.html", "trades.parquet", "trades.csv", "equity.parquet", "equity.csv", "refused.csv", "summary.json")
 MINUTE_NS = 60_000_000_000
+
+
+def require_folder(folder: Path) -> None:
+    """Raise BadInput unless FILES can be written there, before anything is simulated for them; makes nothing."""
+    above = next(one for one in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(one))
+    remedy = "give --out a folder that can be written"
+    if not above.is_dir():
+        raise BadInput(f"{above}: is not a folder; {remedy}")
+    if taken := [name for name in FILES if (folder / name).is_dir()]:
+        raise BadInput(f"{folder / taken[0]}: a folder has the name of a file to be written; {remedy}")
+    try:
+        tempfile.TemporaryDirectory(dir=above).cleanup()
+    except OSError as error:
+        raise BadInput(f"{above}: cannot be written ({error.strerror}); {remedy}") from None
 
 
 def write_files(folder: Path, found: Simulation, data: ReportData) -> dict[str, Any]:
@@ -92,6 +108,9 @@ def simulate_model(
     fold = next((one for one in found.all() if sha256(root / one.name / "model.onnx") == loaded.digest), None)
     used = recipe(lane, lake, fold, root / fold.name) if fold else Recipe(lane, loaded, default_choice(lane))
     days = _unseen(lane, home, found, fold, loaded)
+    name = fold.name if fold else loaded.digest[:16]
+    folder = out or default_folder(lane, home, name)
+    require_folder(folder)
     sessions, number = Sessions(lane, lake, calendar(lane), keep=1), fold.number if fold else 0
     inputs: list[SessionInput] = []
     with bar(f"{lane.name}: simulation", progress) as advance:
@@ -104,10 +123,8 @@ def simulate_model(
             advance(index, len(days))
     result = simulate(lane, inputs)
     note_path(seen_path(lane, home), days, lane=lane.name, recipe=recipe_digest(lane))
-    name = fold.name if fold else loaded.digest[:16]
     note = f"Model {name}, trained on {' to '.join(loaded.papers.window)}, on the sessions after all it was made from."
     data = report_data(lane, home, frames(result), notes=[note], digests={"model": loaded.digest})
-    folder = out or default_folder(lane, home, name)
     document = write_files(folder, result, data)
     detail = {key: getattr(data.metrics, key) for key in ("net", "sharpe", "trades")}
     detail |= document | {"out": str(folder), "model": name, "from": days[0], "to": days[-1]}

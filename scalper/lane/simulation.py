@@ -14,7 +14,7 @@ from scalper.lake import Lake
 from scalper.lane.learning import folds, learnable
 from scalper.lane.quality import quality
 from scalper.lane.report import evidence_report, frames
-from scalper.lane.simulated import write_files
+from scalper.lane.simulated import require_folder, write_files
 from scalper.lane.stage import (
     Progress,
     StageReport,
@@ -36,7 +36,7 @@ from scalper.simulate import Simulation, simulate
 from scalper.simulate.metrics import summarise
 from scalper.simulate.sketch import equity_svg
 
-STOPS: tuple[Literal["kill", "review", "firm"], ...] = ("kill", "review", "firm")
+STOPS: tuple[Literal["kill", "review", "firm", "blocked"], ...] = ("kill", "review", "firm", "blocked")
 
 
 def simulation(lane: Lane, home: Home, *, out: Path | None = None, progress: Progress | None = None) -> StageReport:
@@ -45,6 +45,8 @@ def simulation(lane: Lane, home: Home, *, out: Path | None = None, progress: Pro
     `out`: where report, trades and equity of the path are written, if anywhere (simulated.FILES).
     """
     started = clock.monotonic()
+    if out is not None:
+        require_folder(out)
     found, root, lake = folds(lane, home), models_root(lane, home), Lake(home.lake)
     sessions = Sessions(lane, lake, calendar(lane), keep=8)
     with bar(f"{lane.name}: simulation", progress) as advance:

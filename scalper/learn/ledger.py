@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -142,8 +143,10 @@ def _cut(path: Path, lines: list[bytes]) -> str | None:
     note = _note(path)
     if not note.is_file():
         return None
-    count, _, head = note.read_text().strip().partition(" ")
-    here = json.loads(lines[int(count) - 1])["hash"] if count.isdigit() and 0 < int(count) <= len(lines) else None
+    if (found := re.fullmatch(rb"(\d{1,18}) ([0-9a-f]{64})\n", note.read_bytes())) is None:
+        return f"{note}: not what was written there, a number and a hash"
+    count, head = int(found[1]), found[2].decode()
+    here = json.loads(lines[count - 1])["hash"] if 0 < count <= len(lines) else None
     return None if here == head else f"{path}: line {count} is not there any more: lines were removed at the end"
 
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from scalper.errors import DataUnavailable, Refused
+from scalper.errors import BadInput, DataUnavailable, Refused
 from scalper.learn.runtime import FEATURES, PROBABILITIES, open_session
 from scalper.policy import MINUTES, NORM, PREDICTION
 
@@ -53,19 +53,23 @@ class Papers:
 
     @classmethod
     def read(cls, metadata: Mapping[str, str], where: str) -> Self:
-        """From a model's metadata. Raises Refused if a paper is missing or of another schema."""
+        """From a model's metadata. Raises Refused if one is missing or of another schema, BadInput if unreadable."""
         names = [one.name for one in fields(cls)]
         missing = [name for name in names if PREFIX + name not in metadata]
         if missing:
             raise Refused(
                 f"{where}: the model lacks {', '.join(missing)} in its metadata; use one that `scalper run` exported"
             )
-        values = {name: json.loads(metadata[PREFIX + name]) for name in names}
-        if values["schema"] != SCHEMA:
-            raise Refused(f"{where}: a model of schema {values['schema']}; this program runs {SCHEMA}: train it again")
         lists = ("features", "window", "class_moves", "priors", "counts", "calibration", *MINUTE_LISTS)
-        for name in lists:
-            values[name] = tuple(values[name])
+        try:
+            values = {name: json.loads(metadata[PREFIX + name]) for name in names}
+            if values["schema"] != SCHEMA:
+                schema = values["schema"]
+                raise Refused(f"{where}: a model of schema {schema}; this program runs {SCHEMA}: train it again")
+            for name in lists:
+                values[name] = tuple(values[name])
+        except (ValueError, TypeError) as error:
+            raise BadInput(f"{where}: the model's papers cannot be read ({error}); train and export it again") from None
         for name in MINUTE_LISTS:
             if len(values[name]) != MINUTES:
                 raise Refused(f"{where}: {name} of its papers has {len(values[name])} minutes, a model has {MINUTES}")

@@ -141,7 +141,7 @@ def account_of(home: Home, lane: Lane) -> dict[str, Any]:
     Raises Refused if there is none, and as `AccountFile.kept` does.
     """
     file = AccountFile(home, lane.name)
-    kept, found = file.kept(lane.risk), file.summary()
+    kept, found = file.kept(lane.risk), file.shown()
     if kept is None or found is None:
         raise Refused(NONE.format(lane=lane.name))
     return found | {"limits": person.limits(kept.account, rules(lane))}

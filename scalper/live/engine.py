@@ -130,7 +130,7 @@ class Engine:
         """After the last bar (1,): cancel what rests and flatten; its fills (k,) and trades (j,)."""
         fills = self.broker.close_out(bar)
         trades = self._book(fills)
-        self.account["equity_cents"] = self.account["cash_cents"]
+        _core.close_session(self.account[0], self.rules[0])
         return fills, trades
 
     def save(self) -> tuple[bytes, bytes]:

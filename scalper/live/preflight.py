@@ -32,7 +32,7 @@ COMPONENTS = (
 RESETS = {
     "kill": "`scalper account reset-kill`",
     "review": "`scalper account clear-review`",
-    "firm": "a new account (move the old one's file away)",
+    "firm": "a new account (move the old one's file and its record away)",
 }
 """Limits that survive a session, and what a person does about one that has fired."""
 

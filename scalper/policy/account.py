@@ -12,7 +12,7 @@ import numpy as np
 
 from scalper.errors import BadInput, Refused
 from scalper.policy import kernel
-from scalper.policy.records import FIRM_NONE, Action
+from scalper.policy.records import FIRM_NONE, Action, Gate
 
 # the compiled functions have no static types
 _core = cast(Any, kernel)
@@ -43,12 +43,15 @@ def limits(account: np.ndarray, rules: np.ndarray) -> list[dict[str, Any]]:
 
 
 def clear_review(account: np.ndarray) -> np.ndarray:
-    """The review is cleared: the peak becomes the equity. Raises Refused with nothing to clear, or in the market."""
+    """The review is cleared: the peak becomes the equity. Raises Refused with nothing to clear, or in the market.
+
+    Also an account that is so near the limit that nothing is entered any more (`blocked`) is freed so.
+    """
     _demand_flat(account)
-    if account["review"][0] == 0:
+    if account["review"][0] == 0 and account["blocked"][0] != Gate.LOOK_AHEAD_ACCOUNT:
         raise Refused("no review has fired; there is nothing to clear")
     changed = account.copy()
-    changed["review"] = 0
+    changed["review"] = changed["blocked"] = 0
     changed["peak_cents"] = changed["equity_cents"]
     return changed
 
@@ -56,10 +59,10 @@ def clear_review(account: np.ndarray) -> np.ndarray:
 def reset_kill(account: np.ndarray, rules: np.ndarray) -> np.ndarray:
     """The kill switch is reset: the losses so far are forgiven, so the limit counts anew. Raises Refused likewise."""
     _demand_flat(account)
-    if account["kill"][0] == 0:
+    if account["kill"][0] == 0 and account["blocked"][0] != Gate.LOOK_AHEAD_KILL:
         raise Refused("the kill switch has not fired; there is nothing to reset")
     changed = account.copy()
-    changed["kill"] = 0
+    changed["kill"] = changed["blocked"] = 0
     changed["forgiven_cents"] += _lost(account, rules)
     return changed
 

@@ -39,13 +39,26 @@ MINUTE_NS = 60_000_000_000
 
 
 @kernel
+def _day_end(a, r):
+    """What a firm trails at the end of a day: cash."""
+    if r.firm == FIRM_DAY_END:
+        a.firm_peak_cents = max(a.firm_peak_cents, a.cash_cents)
+
+
+@kernel
+def close_session(a, r):
+    """End a session, with nothing open any more."""
+    a.equity_cents = a.cash_cents
+    _day_end(a, r)
+
+
+@kernel
 def open_session(a, r):
     """Start a session: its counters and its halt are reset; kill, review, firm and the account's peaks are not."""
     a.start_cents = a.cash_cents
     a.session_peak_cents = a.cash_cents
     a.equity_cents = a.cash_cents
-    if r.firm == FIRM_DAY_END:
-        a.firm_peak_cents = max(a.firm_peak_cents, a.cash_cents)
+    _day_end(a, r)
     a.day_halt = 0
     a.losses = 0
     a.pause_until_ns = 0
@@ -115,7 +128,7 @@ def _entered(a, fill):
 @kernel
 def _left_inside(a, fill):
     """Remember what a stop or a target closed inside the bar: its extremes were met with it open."""
-    a.out_side, a.out_stop = a.side, 1 if fill.reason == R_STOP else 0
+    a.out_side, a.out_stop, a.out_ns = a.side, 1 if fill.reason == R_STOP else 0, fill.ts_ns
     a.out_contracts += fill.contracts
     a.out_value += fill.price * fill.contracts
     if fill.reason == R_STOP and a.contracts > 0:
@@ -216,10 +229,12 @@ def _extremes(a, r, bar):
     if a.side != 0:
         lowest += _open_cents(a, r, bar.low if a.side > 0 else bar.high)
         highest += _open_cents(a, r, bar.high if a.side > 0 else bar.low)
-    if a.out_contracts > 0 and a.out_stop != 0:  # before its stop the price may have been at its best
+    if a.out_contracts == 0 or a.out_ns == bar.ts_ns:  # none, or at the open: the rest of a stop
+        return lowest, highest
+    if a.out_stop != 0:  # before its stop the price may have been at its best
         best = bar.high if a.out_side > 0 else bar.low
         highest += a.out_side * (best * a.out_contracts - a.out_value) * r.tick_cents
-    elif a.out_contracts > 0:  # and at its worst before its target
+    else:  # and at its worst before its target
         worst = bar.low if a.out_side > 0 else bar.high
         lowest += a.out_side * (worst * a.out_contracts - a.out_value) * r.tick_cents
     return lowest, highest
@@ -310,6 +325,24 @@ def _limit(a, r, d, gate):
 
 
 @kernel
+def _blocks(a, r, d, after, cash):
+    """The limit of the account for good that this equity and this cash would reach, or 0.
+
+    Near such a limit nothing is entered any more, so it never fires: `blocked` tells a person, who may clear it.
+    """
+    if a.peak_cents - after >= r.account_drawdown_cents:
+        refuse(d, G_AHEAD_ACCOUNT, (a.peak_cents - after) / 100, r.account_drawdown_cents / 100)
+        return G_AHEAD_ACCOUNT
+    if lost(a, r, cash) >= r.kill_cents:
+        refuse(d, G_AHEAD_KILL, lost(a, r, cash) / 100, r.kill_cents / 100)
+        return G_AHEAD_KILL
+    if r.firm != FIRM_NONE and after <= firm_level(a, r):
+        refuse(d, G_AHEAD_FIRM, after / 100, firm_level(a, r) / 100)
+        return G_AHEAD_FIRM
+    return 0
+
+
+@kernel
 def _looks_ahead(a, r, d, n, equity, cash):
     """Refuse n contracts whose stop would reach a limit; else n."""
     worst = n * ((d.stop_ticks + a.slippage) * r.tick_cents + 2 * r.commission_cents)
@@ -318,13 +351,9 @@ def _looks_ahead(a, r, d, n, equity, cash):
         return refuse(d, G_AHEAD_DAY, (a.start_cents - after) / 100, r.day_loss_cents / 100)
     if a.session_peak_cents - after >= r.day_drawdown_cents:
         return refuse(d, G_AHEAD_DRAWDOWN, (a.session_peak_cents - after) / 100, r.day_drawdown_cents / 100)
-    if a.peak_cents - after >= r.account_drawdown_cents:
-        return refuse(d, G_AHEAD_ACCOUNT, (a.peak_cents - after) / 100, r.account_drawdown_cents / 100)
-    gone = lost(a, r, cash - worst)
-    if gone >= r.kill_cents:
-        return refuse(d, G_AHEAD_KILL, gone / 100, r.kill_cents / 100)
-    if r.firm != FIRM_NONE and after <= firm_level(a, r):
-        return refuse(d, G_AHEAD_FIRM, after / 100, firm_level(a, r) / 100)
+    a.blocked = _blocks(a, r, d, after, cash - worst)
+    if a.blocked != 0:
+        return 0
     return n
 
 
@@ -425,8 +454,10 @@ def _against(a, r, bar, x, q, t, d, side, confidence):
     if n == 0:
         _exit(a, d, EXIT, R_SIGNAL)
         return
-    if a.reversals == 0:
+    if a.reversals == 0 and a.last_minute >= 0:
         a.reversal_high, a.reversal_low = a.last_high, a.last_low
+    elif a.reversals == 0:
+        a.reversal_high, a.reversal_low = a.minute_high, a.minute_low
     a.reversals += 1
     _ask(a, r, d, REVERSE, side, n, R_REVERSAL, confidence)
 
@@ -483,11 +514,11 @@ def step(a, r, bar, x, q, t, norms, d):
     _mark(a, r, bar, t)
     halted = _limits(a, r)
     _blank(a, d, close_ns)
-    usable = q.valid != 0 and not (np.isnan(q.up + q.down + q.flat) or np.isnan(q.move_ticks + q.volatility_ticks))
+    usable = q.valid != 0 and np.isfinite(q.up + q.down + q.flat + q.move_ticks + q.volatility_ticks)
     side, confidence = _direction(q)
     side = side if usable else 0
     confidence = confidence if usable else 0.0
-    d.confidence = confidence
+    d.side, d.confidence = side, confidence
     d.move_ticks = q.move_ticks if usable else 0.0
     entering = a.working == ENTER or a.working == REVERSE
     if a.working == EXIT or a.working == FLATTEN:

@@ -183,6 +183,7 @@ ACCOUNT = np.dtype(
         ("kill", "i8"),
         ("review", "i8"),
         ("firm", "i8"),  # 1: the firm's maximum loss was reached
+        ("blocked", "i8"),  # Gate of a limit that outlives sessions, when looking ahead it refused the last entry
         ("start_cents", "i8"),  # cash at the session's start; from here the session's own state
         ("session_peak_cents", "i8"),
         ("equity_cents", "i8"),
@@ -224,6 +225,7 @@ ACCOUNT = np.dtype(
         ("stop", "i8"),
         ("out_side", "i8"),  # of contracts that a stop (out_stop 1) or a target closed since the last bar's close
         ("out_stop", "i8"),
+        ("out_ns", "i8"),
         ("out_contracts", "i8"),
         ("out_value", "i8"),
         ("stop_asked", "i8"),  # the level that the broker was asked to move the stop to, 0: none under way

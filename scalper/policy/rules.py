@@ -85,7 +85,7 @@ def _signals(row: np.ndarray, lane: Lane, choice: Choice) -> None:
     row["move_over_cost"] = policy.move_over_cost
     row["hold_bars"] = lane.hold_bars
     row["cooldown_ns"] = policy.cooldown_s * SECOND_NS
-    row["lapse_ns"] = max(5 * SECOND_NS, lane.interval_ns)
+    row["lapse_ns"] = max(5 * SECOND_NS, lane.interval_ns) + lane.simulation.latency_bars * lane.interval_ns
     row["max_trades"], row["max_reversals"] = policy.max_trades, policy.max_reversals
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scalper.compiled import kernel
 from scalper.labels.distance import away, rewarded
 from scalper.policy.records import STOP_FIXED, STOP_SWING, Gate
-from scalper.policy.size import refuse
+from scalper.policy.size import DUST, refuse
 
 G_STOP, G_VOLATILITY = int(Gate.STOP_DISTANCE), int(Gate.VOLATILITY)
 G_BREAKEVEN, G_TRAILING, G_LATE = int(Gate.BREAKEVEN), int(Gate.TRAILING), int(Gate.TOWARDS_CLOSE)
@@ -70,7 +70,7 @@ def tighten(a, r, bar, x, t, d):
         if wanted > level:
             level, gate = wanted, G_TRAILING
     if r.late_share > 0.0 and bar.ts_ns + t.interval_ns >= t.half_ns:
-        wanted = a.side * bar.close - away(r.late_share, float(risk), 1, risk)
+        wanted = a.side * bar.close - max(1, int(r.late_share * risk + DUST))
         if wanted > level:
             level, gate = wanted, G_LATE
     level = min(level, a.side * bar.close - 1)

@@ -272,5 +272,5 @@ class Adapter(Strategy):
         """End the session under way: book its last fills."""
         assert self.index == self.plan.bars.size, "Nautilus left bars out"
         self.settle()
-        self.account["equity_cents"] = self.account["cash_cents"]
+        _policy.close_session(self.account[0], self.plan.rules[0])
         self.done += 1

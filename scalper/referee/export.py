@@ -9,6 +9,7 @@ fill model of one's own, so `start` drives a BacktestEngine; a node starts the s
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
@@ -86,19 +87,26 @@ def export_bars(
 ) -> dict[str, int]:
     """Write sessions, in order, each (contract, bars (n,) BAR), into out/catalog; returns how many of what.
 
+    The catalogue is written beside its place and renamed when it is whole; what a killed export left there goes.
     Raises BadInput for a catalogue that is there already: Nautilus's files must not overlap in time.
     """
     folder = out / CATALOG
     if folder.exists():
         raise BadInput(f"{folder}: is there already; remove it, or give another folder")
-    folder.mkdir(parents=True)
-    catalog, ticks = ParquetDataCatalog(str(folder)), Ticks(product.tick)
     contracts = sorted({contract for contract, _ in sessions})
-    catalog.write_instruments([futures_contract(product, one) for one in contracts])
-    for contract in contracts:
-        rows = np.concatenate([bars for held, bars in sessions if held == contract])
-        catalog.write_bars(nautilus_bars(contract, rows, interval_ns, ticks, plenty=False))
-        catalog.write_trade_ticks(opens(contract, rows, ticks, plenty=False))
+    fresh = out / f".{CATALOG}.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    try:
+        catalog, ticks = ParquetDataCatalog(str(fresh)), Ticks(product.tick)
+        catalog.write_instruments([futures_contract(product, one) for one in contracts])
+        for contract in contracts:
+            rows = np.concatenate([bars for held, bars in sessions if held == contract])
+            catalog.write_bars(nautilus_bars(contract, rows, interval_ns, ticks, plenty=False))
+            catalog.write_trade_ticks(opens(contract, rows, ticks, plenty=False))
+        fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
     return {"contracts": len(contracts), "sessions": len(sessions), "bars": sum(bars.size for _, bars in sessions)}
 
 

@@ -87,7 +87,7 @@ def refused(simulation: Simulation) -> pl.DataFrame:
     frames = [pl.DataFrame(schema=_REFUSED)]
     for one in simulation.sessions:
         d = one.decisions
-        d = d[(d["action"] == Action.HOLD) & ~np.isin(d["gate"], idle)]
+        d = d[(d["action"] == Action.HOLD) & (d["side"] != 0) & ~np.isin(d["gate"], idle)]
         frames.append(
             pl.DataFrame(
                 {

@@ -22,6 +22,7 @@ from scalper.policy.kernel import (
     HOLD,
     LAPSE,
     REVERSE,
+    close_session,
     on_fill,
     open_session,
     step,
@@ -87,7 +88,7 @@ def submit(b, m, r, d):
     b.order_stop, b.order_target = d.stop_ticks, d.target_ticks
     b.order_partial, b.order_partial_contracts = d.partial_ticks, d.partial_contracts
     b.order_wait = m.latency
-    b.order_lapse_ns = d.ts_ns + r.lapse_ns * (1 + m.latency)
+    b.order_lapse_ns = d.ts_ns + r.lapse_ns
 
 
 @kernel
@@ -230,7 +231,7 @@ def advance(b, m, bar, t, fills):
         return n
     room = max(1, int(m.share * bar.volume)) if m.share > 0.0 else ALL
     n, room = _orders(b, m, bar, fills, n, room)
-    if b.side == 0:
+    if b.side == 0 or (b.order == EXIT and b.order_reason == R_STOP):  # what a stop has left over is on its way
         return n
     end_ns = bar.ts_ns + t.interval_ns
     favourable, adverse = (bar.high, bar.low) if b.side > 0 else (bar.low, bar.high)
@@ -283,5 +284,5 @@ def run_session(a, b, r, m, bars, aux, predictions, t, norms, decisions, trades,
     if bars.size > 0:
         n = close_out(b[0], m[0], bars[bars.size - 1], t[0], fills)
         k = _book(a[0], r[0], fills, n, trades, k)
-        a[0].equity_cents = a[0].cash_cents
+        close_session(a[0], r[0])
     return k

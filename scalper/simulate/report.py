@@ -5,7 +5,6 @@ It works offline, and can be printed or sent.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, cast
 
 from plotly.offline import get_plotlyjs  # pyright: ignore[reportMissingTypeStubs]
 
+from scalper.files import write_bytes
 from scalper.simulate import markup
 from scalper.simulate import report_figures as figures
 from scalper.simulate.markup import dollars, ratio, share
@@ -33,10 +33,7 @@ def write_report(path: Path, data: ReportData) -> Path:
     parts = (_banner, _tiles, _equity, *judged, _folds, _example, breakdown, monte_carlo, costs, refused, stopped)
     body = "\n".join(part(data, drawn) for part in (*parts, full_table, _footer))
     page = document(data.verdict or "Simulation", f"{data.title} ({data.lane})", body, drawn)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(page, encoding="utf-8")
-    fresh.replace(path)
+    write_bytes(path, page.encode())
     return path
 
 

@@ -61,9 +61,14 @@ def rule_sets(lane: Lane, axes: Axes) -> list[RuleSet]:
         if not values or any(one in values[:i] for i, one in enumerate(values)):
             raise BadInput(f"key `{key}`: give at least one value, each once")
     found: list[RuleSet] = []
+    known: dict[str, str] = {}
     for number, values in enumerate(product(*axes.values()), 1):
         changes = dict(zip(axes, values, strict=True))
-        found.append(RuleSet(changes, vary(lane, changes, f"set {number} ({name_of(changes)})")))
+        name = f"set {number} ({name_of(changes)})"
+        one = RuleSet(changes, vary(lane, changes, name))
+        if (twin := known.setdefault(one.lane.digest(), name)) != name:
+            raise BadInput(f"{name}: the same as {twin}, its values are only spelled otherwise; give each once")
+        found.append(one)
     _refuse_idle(found, axes)
     return found
 

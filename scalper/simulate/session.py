@@ -28,6 +28,8 @@ from scalper.settings import Lane, SimulationSettings
 from scalper.simulate import kernel
 
 TICKS = pl.Float64
+HALTS = (Gate.KILL, Gate.FIRM, Gate.REVIEW, Gate.DAY_LOSS, Gate.DAY_DRAWDOWN)
+"""Limits: once one has fired it has the last word on every bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,8 @@ class Simulation:
         """The account (1,) at the end."""
         return self.accounts[-1]
 
-    def stopped(self, flag: Literal["kill", "review", "firm"]) -> bool:
-        """Whether the limit stopped any of the accounts for good."""
+    def stopped(self, flag: Literal["kill", "review", "firm", "blocked"]) -> bool:
+        """Whether the limit stopped any of the accounts for good; blocked: one was too near a limit to trade on."""
         return any(bool(one[flag][0]) for one in self.accounts)
 
     def daily(self) -> pl.DataFrame:
@@ -143,8 +145,11 @@ class Simulation:
         )
 
     def refusals(self) -> pl.DataFrame:
-        """How often each gate had the last word on a bar without an order: gate, count."""
-        gates = [one.decisions["gate"][one.decisions["action"] == Action.HOLD] for one in self.sessions]
+        """How often each gate had the last word on a bar without an order: gate, count.
+
+        Where a limit has halted trading, only bars count on which a direction was predicted.
+        """
+        gates = [_held(one.decisions)["gate"] for one in self.sessions]
         codes, counts = np.unique(np.concatenate([*gates, np.empty(0, np.int64)]), return_counts=True)
         names = [Gate(code).name.lower() for code in codes]
         frame = pl.DataFrame({"gate": names, "count": counts}, schema={"gate": pl.String, "count": pl.Int64})
@@ -188,6 +193,12 @@ _EMPTY_TRADES = pl.DataFrame(
         "exits": pl.Int64,
     }
 )
+
+
+def _held(decisions: np.ndarray) -> np.ndarray:
+    """The decisions without an order, less those that a limit halted while nothing was wanted."""
+    idle = np.isin(decisions["gate"], HALTS) & (decisions["side"] == 0)
+    return decisions[(decisions["action"] == Action.HOLD) & ~idle]
 
 
 def market(settings: SimulationSettings) -> np.ndarray:

@@ -149,7 +149,7 @@ def make_evidence(lane: Lane) -> Evidence:
         },
         stress={"costs": 110.0, "slippage": 80.0, "latency": 60.0},
         quality={"sessions": 200, "quarantined": {"2025-02-17": ["thin"]}, "coverage": 0.998, "used_quarantined": 0},
-        account={"review": 0, "kill": 0, "firm": 0, "late": 0, "sessions": len(PATH) + HOLDOUT},
+        account={"review": 0, "kill": 0, "firm": 0, "blocked": 0, "late": 0, "sessions": len(PATH) + HOLDOUT},
         parity={
             "onnx": 3e-7,
             "replay": {"session": "2025-09-30", "bars": 1380, "decisions": 1380, "trades": 6, "differences": 0},

@@ -158,6 +158,7 @@ FAILS: list[tuple[str, Change]] = [
     ("risk.drawdown", put("account", "review", 1)),
     ("risk.drawdown", put("account", "kill", 1)),
     ("risk.drawdown", put("account", "firm", 1)),
+    ("risk.drawdown", put("account", "blocked", 21)),
     ("holdout", lost_holdout),
     ("holdout", put("holdout", "refused", "another recipe has opened it")),
     ("stress", put("stress", "latency", -0.01)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -62,18 +63,56 @@ def test_what_is_missing_or_broken_is_named(evidence: Evidence, tmp_path: Path) 
     with pytest.raises(DataUnavailable, match="run the lane's simulation"):
         Evidence.load(tmp_path / "none", evidence.lane)
     folder = evidence.save(tmp_path / "tiny")
-    document = json.loads((folder / "evidence.json").read_text())
-    (folder / "evidence.json").write_text(json.dumps({key: one for key, one in document.items() if key != "stress"}))
-    with pytest.raises(BadInput, match="stress"):
-        Evidence.load(folder, evidence.lane)
-    (folder / "evidence.json").write_text("{")
-    with pytest.raises(BadInput, match="not JSON"):
-        Evidence.load(folder, evidence.lane)
+    for text, words in (("{", "not JSON"), ("[]", "not a document")):
+        (folder / "evidence.json").write_text(text)
+        with pytest.raises(BadInput, match=f"evidence.json: {words}.*run `scalper simulate` again"):
+            Evidence.load(folder, evidence.lane)
+    evidence.trades = evidence.trades.drop("net")
     evidence.save(folder)
-    (folder / "trades.parquet").write_bytes(b"no")
-    with pytest.raises(BadInput, match=r"trades.parquet: cannot be read"):
-        Evidence.load(folder, evidence.lane)
-    evidence.save(folder)
-    pl.read_parquet(folder / "trades.parquet").drop("net").write_parquet(folder / "trades.parquet")
     with pytest.raises(BadInput, match="lacks the columns net"):
+        Evidence.load(folder, evidence.lane)
+
+
+def rewritten(name: str, **columns: pl.Expr | float) -> Callable[[Path], object]:
+    """The frame with other values, as whole a file as before."""
+
+    def change(folder: Path) -> None:
+        frame = pl.read_parquet(path := folder / f"{name}.parquet")
+        frame.with_columns(**columns).write_parquet(path)  # pyright: ignore[reportArgumentType]
+
+    return change
+
+
+def redocumented(**changes: object) -> Callable[[Path], object]:
+    """The document with other values."""
+
+    def change(folder: Path) -> None:
+        path = folder / "evidence.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("trades.parquet", rewritten("trades", net=pl.col("net") * 2)),
+        ("trades.parquet", rewritten("trades", net=float("nan"))),
+        ("trades.parquet", rewritten("trades", confidence=float("nan"))),
+        ("refusals.parquet", rewritten("refusals", count=-5)),
+        ("trades.parquet", lambda folder: (folder / "trades.parquet").write_bytes(b"no")),
+        ("daily.parquet", lambda folder: (folder / "daily.parquet").rename(folder / "other.parquet")),
+        ("evidence.json", redocumented(stress={"costs": 1.0, "slippage": 1.0, "latency": 1.0})),
+        ("evidence.json", redocumented(files={})),
+        ("evidence.json", redocumented(seal=None)),
+    ],
+)  # fmt: skip
+def test_what_was_changed_is_refused(
+    file: str, change: Callable[[Path], object], evidence: Evidence, tmp_path: Path
+) -> None:
+    folder = evidence.save(tmp_path / "tiny")
+    (folder / "referee.json").write_text("{}")
+    Evidence.load(folder, evidence.lane)
+    change(folder)
+    with pytest.raises(BadInput, match=rf"{file}: (was changed|is missing).*run `scalper simulate` again"):
         Evidence.load(folder, evidence.lane)

@@ -127,6 +127,28 @@ def test_a_lonely_peak_is_called_one() -> None:
     assert not gridded(1.0).lonely and "plateau" in gridded(1.0).judged()
     assert gridded(None).lonely and "no neighbours" in gridded(None).judged()
     assert gridded(1.0).cube().tolist() == [1.0, 2.0]
+    assert "plateau" in page(gridded(1.0)).split("<script>")[0]
     text = page(replace(gridded(1.0), lane="<b>"))
     assert "<b>" not in text.split("<script>")[0].replace("<b>9", "")
     assert '"type":"scatter"' in text
+
+
+@pytest.mark.parametrize(("sharpe", "trades"), [(0.0, 0), (1.5, 7), (-1.5, 7)])
+def test_sets_that_do_not_differ_are_no_plateau(sharpe: float, trades: int) -> None:
+    same = {"net": pl.lit(9.0), "sharpe": pl.lit(sharpe), "around": pl.lit(sharpe), "trades": pl.lit(trades)}
+    table = gridded(1.0).table.with_columns(**same, drawdown=pl.lit(2.0), halts=pl.lit(0), stopped=pl.lit(""))
+    equal = replace(gridded(1.0), table=table)
+    assert not equal.lonely and equal.judged().startswith("The sets do not differ")
+    assert "plateau" not in page(equal).split("<script>")[0]
+    other = replace(equal, table=table.with_columns(net=pl.Series([9.0, 8.99])))
+    assert "do not differ" not in other.judged()
+
+
+def test_only_the_sets_around_the_best_are_compared() -> None:
+    """Keys that do nothing at the best set are told, though a set further away differs."""
+    table = gridded(2.0).table.head(1)
+    far = table.with_columns(set=pl.lit(3, pl.Int64), net=pl.lit(1.0), sharpe=pl.lit(0.5))
+    sets = [table.with_columns(set=pl.lit(1, pl.Int64)), table, far]
+    found = replace(gridded(2.0), axes={"policy.confidence": [0.6, 0.65, 0.7]})
+    assert replace(found, table=pl.concat(sets)).same
+    assert not replace(found, table=pl.concat([table, *sets[::2]])).same  # the middle one has the other beside it

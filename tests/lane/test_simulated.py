@@ -81,6 +81,33 @@ def test_what_cannot_be_simulated_is_told(ran: Ran) -> None:
     assert not (ran.home.state / "simulations").exists() and isinstance(ran.lane.start, date)
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_the_simulation(
+    ran: Ran, tmp_path: Path, scalper: Verb
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "full" / "trades.csv").mkdir(parents=True)
+    before = seen_path(ran.lane, ran.home).read_bytes(), evidence_folder(ran.lane, ran.home).stat().st_ino
+    cases = [("file", "is not a folder"), ("file/below", "is not a folder"), ("full", "name of a file to be written")]
+    cases += [("/proc/none", "cannot be written")] if Path("/proc/self").exists() else []
+    for place, said in cases:
+        for more in ((), ("--model", "fold_01")):
+            words = ("simulate", "--config", ran.path, "--out", tmp_path / place, *more)
+            code, _, err = scalper(*words, home=ran.home.root)
+            assert (code, said in " ".join(err.split())) == (3, True), err
+    assert (seen_path(ran.lane, ran.home).read_bytes(), evidence_folder(ran.lane, ran.home).stat().st_ino) == before
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "full"]
+
+
+def test_a_broken_model_is_bad_input(ran: Ran, tmp_path: Path, scalper: Verb) -> None:
+    whole = (models_root(ran.lane, ran.home) / "fold_01" / "model.onnx").read_bytes()
+    for content in (b"", b"no model", whole[: len(whole) // 2]):
+        (tmp_path / "broken.onnx").write_bytes(content)
+        words = ("simulate", "--config", ran.path, "--model", tmp_path / "broken.onnx", "--json")
+        code, out, err = scalper(*words, home=ran.home.root)
+        assert (code, json.loads(out)["error"]) == (3, "BadInput"), err
+        assert "broken.onnx: not an ONNX model" in " ".join(err.split())
+
+
 def test_pictures_of_the_evidence(ran: Ran) -> None:
     """Dagster shows what the report shows."""
     found = stages.pictures(ran.lane, ran.home)

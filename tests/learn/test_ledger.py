@@ -141,3 +141,14 @@ def test_two_processes_write_one_chain(path: Path) -> None:
     assert {json.dumps(row) for row in ledger.read(path)} == {
         json.dumps({"fold": fold, "number": number}) for fold in (1, 2) for number in range(20)
     }
+
+
+@pytest.mark.parametrize(
+    "note", [b"", b"\xff\xfe", b"8", "\u00b2 ".encode() + b"0" * 64 + b"\n", b"9" * 5000 + b" " + b"0" * 64 + b"\n"]
+)
+def test_a_damaged_note_of_the_head_is_a_problem_and_no_crash(path: Path, note: bytes) -> None:
+    ledger.append(path, ROWS)
+    path.with_name(path.name + ".head").write_bytes(note)
+    assert "not what was written there" in (ledger.verify(path).problem or "")
+    with pytest.raises(Refused, match="not what was written there"):
+        ledger.append(path, [{"new": 1}])

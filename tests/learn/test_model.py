@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalper.errors import DataUnavailable, Refused
+from scalper.errors import BadInput, DataUnavailable, Refused
 from scalper.learn import Dataset, Model, Trained
 from scalper.policy import PREDICTION
 
@@ -90,7 +90,7 @@ def test_files(trained: Trained, tmp_path: Path) -> None:
     assert Model.load(path).digest == Model.load(trained.onnx).digest
     for broken in (b"", b"not a model", trained.onnx[: len(trained.onnx) // 2]):
         path.write_bytes(broken)
-        with pytest.raises(Refused, match="not an ONNX model"):
+        with pytest.raises(BadInput, match="not an ONNX model"):
             Model.load(path)
 
 
@@ -104,6 +104,9 @@ def stripped(trained: Trained, change: dict[str, str], drop: str = "") -> bytes:
 def test_papers_that_are_not_in_order_are_refused(trained: Trained) -> None:
     with pytest.raises(Refused, match="lacks class_moves"):
         Model.load(stripped(trained, {}, "scalper.class_moves"))
+    for garbled in ("{", "5"):
+        with pytest.raises(BadInput, match="papers cannot be read"):
+            Model.load(stripped(trained, {"scalper.features": garbled}))
     with pytest.raises(Refused, match="schema model/9"):
         Model.load(stripped(trained, {"scalper.schema": '"model/9"'}))
     with pytest.raises(Refused, match="takes 8 features and its papers name 1"):

@@ -272,6 +272,18 @@ def test_a_cleared_review_lets_the_lane_start_again(world: World, home: Home) ->
     assert [one["what"] for one in status(home, "tiny")["account"]["changes"]] == ["clear-review"]
 
 
+def test_a_record_that_does_not_verify_keeps_the_lane_from_starting(world: World, home: Home) -> None:
+    lane, file = world.recipe.lane, Desk(home, "tiny").account
+    file.keep(opened(lane), sync=False)
+    change_account(home, lane, "deposit", "ann", "more", 100)
+    kept = file.kept(lane.risk)
+    assert kept is not None
+    file.keep(kept, sync=False)
+    file.record.write_text(file.record.read_text().replace("ann", "bob"))
+    with pytest.raises(Refused, match=r"preflight account: .*edited, removed or exchanged"):
+        paper(world, home)
+
+
 def sharing(world: World, name: str, share: float, **risk: Any) -> World:
     """The same lane under another name, with a share of the account `main`."""
     lane = world.recipe.lane

@@ -34,7 +34,7 @@ from tests.policy.guards import GUARDS, Guard
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDERS = ("tests/policy", "tests/simulate")
 TESTS = (
-    *(f"tests/policy/test_{noun}.py" for noun in ("gates", "limits", "market", "stops", "times", "firm")),
+    *(f"tests/policy/test_{noun}.py" for noun in ("gates", "limits", "market", "stops", "times", "firm", "account")),
     *(f"tests/simulate/test_{noun}.py" for noun in ("kernel", "stop_days", "partial", "limit_days", "session")),
 )
 """The hand-made days, which run in a second or two as plain Python."""

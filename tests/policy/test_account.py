@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalper.errors import BadInput, Refused
-from scalper.policy import Action, rules
+from scalper.policy import Action, Gate, rules
 from scalper.policy.account import MOST_CENTS, clear_review, deposit, limits, reset_kill, withdraw
 from tests.policy.support import decide, lane, opened, with_cash
 
@@ -50,6 +50,26 @@ def test_a_cleared_review_lets_the_account_trade_and_fires_again_a_fifth_of_the_
         account["cash_cents"] = cash
         decide(account, (0, 0.0))
         assert account["review"][0] == fires
+
+
+def test_an_account_too_near_its_review_to_trade_says_so_and_can_be_cleared() -> None:
+    # W is 9.59: at 190.41 below the peak the least entry would reach 200.00; at 190.40 it would not
+    account = opened(with_cash(85_000, peak_cents=85_000 + 19_041))
+    assert decide(account, (1, 0.75))["gate"] == Gate.LOOK_AHEAD_ACCOUNT
+    assert (account["blocked"][0], account["review"][0]) == (Gate.LOOK_AHEAD_ACCOUNT, 0)
+    freed = clear_review(account)
+    assert moved(account, freed) == {"blocked": (Gate.LOOK_AHEAD_ACCOUNT, 0), "peak_cents": (104_041, 85_000)}
+    assert decide(opened(freed), (1, 0.75))["action"] == Action.ENTER
+    account["peak_cents"] = 85_000 + 19_040
+    assert decide(account, (1, 0.75))["action"] == Action.ENTER and account["blocked"][0] == 0
+
+
+def test_an_account_too_near_its_kill_to_trade_can_be_reset() -> None:
+    account = opened(with_cash(71_000, deposits_cents=100))  # 291.00 lost
+    assert decide(account, (1, 0.75))["gate"] == Gate.LOOK_AHEAD_KILL
+    assert (account["blocked"][0], account["kill"][0]) == (Gate.LOOK_AHEAD_KILL, 0)
+    freed = reset_kill(account, RULES)
+    assert moved(account, freed) == {"blocked": (Gate.LOOK_AHEAD_KILL, 0), "forgiven_cents": (0, 29_100)}
 
 
 def test_a_reset_kill_forgives_the_losses_so_far_and_nothing_else() -> None:

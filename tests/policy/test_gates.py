@@ -182,6 +182,7 @@ def test_carried_bar_is_no_entry() -> None:
         {"down": np.nan},
         {"flat": np.nan},
         {"move_ticks": np.nan},
+        {"move_ticks": np.inf},
         {"volatility_ticks": np.nan},
     ],
 )
@@ -341,6 +342,17 @@ def test_reversal_sizes_with_the_loss_booked() -> None:
     """$1,000.01 would be two contracts; with the position's loss it is below $1,000: one."""
     assert decide(holding(cash=100_001), (-1, 0.80), price=P - 1)["contracts"] == 1
     assert decide(holding(cash=100_500), (-1, 0.80), price=P + 2)["contracts"] == 2
+
+
+@pytest.mark.parametrize(("last", "low", "high"), [(-1, P, P), (0, P - 7, P + 7)])
+def test_the_range_of_reversals_before_a_minute_is_complete_is_the_one_under_way(
+    last: int, low: int, high: int
+) -> None:
+    """A second of a minute that has just begun: 16,000 is all there is of it."""
+    account = holding(last_minute=last, last_low=P - 7, last_high=P + 7)
+    found = decide(account, (-1, 0.80), by=lane(interval="1s"))
+    assert found["action"] == Action.REVERSE
+    assert (account["reversal_low"][0], account["reversal_high"][0]) == (low, high)
 
 
 def test_reversals_count_inside_the_range_only() -> None:

@@ -217,9 +217,9 @@ def test_the_tightest_rule_has_the_word(side: int, ticks: int, expected: tuple[i
         (0.5, "15:58", 0, None),  # closes at 15:59
         (0.5, "15:59", 0, -3),  # closes at 16:00:00, half an hour before flat
         (0.5, "15:59", 2, -1),
-        (0.4, "15:59", 0, -3),  # 2.4 ticks: 3
+        (0.4, "15:59", 0, -2),  # 2.4 ticks: 2, no farther
         (0.01, "15:59", 0, -1),
-        (0.99, "15:59", 0, None),  # 6 ticks: where it is
+        (0.99, "15:59", 0, -5),  # 5.94 ticks: 5
         (0.5, "15:59", -3, None),  # it would be where it is
         (0.5, "15:59", -2, -5),
     ],

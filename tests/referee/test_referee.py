@@ -467,6 +467,18 @@ def test_a_catalogue_is_not_written_over(tmp_path: Path) -> None:
         exported(by, two_sessions(by), tmp_path)
 
 
+def test_a_broken_off_export_leaves_no_catalogue(tmp_path: Path) -> None:
+    by, left = lane(), tmp_path / ".catalog.new"
+    inputs = two_sessions(by)
+    late = replace(inputs[1], contract="MESZ21", bars=inputs[1].bars[::-1].copy())  # Nautilus refuses it, after MESU21
+    (left / "data").mkdir(parents=True)  # of a killed one
+    with pytest.raises(OSError, match="ascending order"):
+        exported(by, [inputs[0], late], tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    exported(by, inputs, tmp_path)
+    assert not left.exists() and (tmp_path / "catalog").is_dir()
+
+
 def damaged(path: Path) -> None:
     path.write_bytes(b"no arrays")
 

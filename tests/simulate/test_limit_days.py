@@ -159,12 +159,12 @@ def test_the_firm_ends_a_position_at_the_next_open(side: int, worst: int, fires:
 
 @BOTH
 def test_the_level_trails_from_one_session_to_the_next(side: int) -> None:
-    # a winner of 12 ticks: in at 1, target 13, through 14: 15.00. Topstep: the next session's peak is 1,015.00
+    # a winner of 12 ticks: in at 1, target 13, through 14: 15.00. Topstep: the peak is the cash at the session's end
     by = firm("topstep", 26)
     won = day(side, [(0, 5, -1, 4), (4, 14, 4, 12)], by, every=False)
-    assert (won.cash, won.account["firm_peak_cents"][0]) == (101_500, 100_000)
-    later = day(side, [(0, 1, -1, 0)], by, account=won.account, every=False)
-    assert later.account["firm_peak_cents"][0] == 101_500
+    assert (won.cash, won.account["firm_peak_cents"][0]) == (101_500, 101_500)
+    lost = day(side, [(0, 1, -5, 0), (0, 1, -1, 0)], by, account=won.account, every=False)
+    assert lost.cash < 101_500 and lost.account["firm_peak_cents"][0] == 101_500, "it never falls"
     held = day(side, [(0, 11, -1, 4), (4, 5, 3, 4)], firm("apex", 26), every=False)
     assert held.account["firm_peak_cents"][0] == 101_250, "10 ticks open at best"
 

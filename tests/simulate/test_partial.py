@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scalper.policy import Action, Gate, Reason
-from tests.policy.support import DAY, P, Played, bars, lane, mirrored, norms, play, predictions, with_cash
+from tests.policy.support import DAY, MINUTE, P, Played, bars, lane, mirrored, norms, play, predictions, with_cash
 
 pytestmark = pytest.mark.kernel
 BOTH = pytest.mark.parametrize("side", [1, -1])
@@ -211,6 +211,38 @@ def test_a_reversal_by_volume_goes_out_before_it_goes_in() -> None:
     assert played.trades["exit_ns"][0] == DAY.ny(9, 30) + 5 * SECOND
     assert played.trades["entry_ns"][1] == DAY.ny(9, 30) + 6 * SECOND
     assert played.trades["contracts"].tolist() == [2, 2]
+
+
+@BOTH
+def test_a_stop_fills_a_contract_also_where_the_entry_has_used_up_the_bar(side: int) -> None:
+    # a contract a bar: in at 1 in the bar that falls to the stop at -5: out at -6: points -7: -8.75; slippage 2.50
+    played = day(side, [(0, 1, -5, 0), (0, 1, -1, 0)], simulation={"volume_share": 0.01})
+    assert played.ledger() == (-625, 250, 84, -959)
+    row = played.trades[0]
+    assert (row["contracts"], row["exits"], row["reason"]) == (1, 1, Reason.STOP)
+    assert row["exit_ns"] == row["entry_ns"] + MINUTE
+
+
+@BOTH
+def test_the_rest_of_a_stop_knows_neither_stop_nor_target(side: int) -> None:
+    # three in at 0 + 2, a contract a second; stop -4, target 14. Bar 4 falls to the stop: one out at -6. Bar 5 opens at
+    # -4: one out at -6; its high of 30 and its low of -6 move nothing. Bar 6 opens at 1: the last out at -1
+    rows = [(0, 1, -1, 0)] * 3 + [(0, 1, -4, 0), (-4, 30, -6, -4), (1, 1, 1, 1)]
+    more = {"risk": {"capital": 2000}, "simulation": {"volume_share": 0.01}}
+    played = day(side, rows, cash=200_000, **more, **USUAL_SECONDS)
+    row = played.trades[0]
+    assert (row["contracts"], row["exits"], row["reason"]) == (3, 3, Reason.STOP)
+    assert side * (int(row["exit_value"]) - 3 * P) == -6 - 6 - 1
+
+
+@BOTH
+def test_what_left_at_the_open_was_not_there_for_the_high(side: int) -> None:
+    # apex, two contracts: bar 3 falls to the stop at -4: one out; bar 4 opens at -4: the other out, then it rises to 30
+    rows = [(0, 1, -1, 0)] * 2 + [(0, 1, -4, 0), (-4, 30, -6, -4)]
+    risk = {"capital": 1200, "firm": {"profile": "apex", "maximum_loss": 500}}
+    played = day(side, rows, risk=risk, simulation={"volume_share": 0.01}, **USUAL_SECONDS)
+    assert (played.trades["contracts"][0], played.trades["exits"][0]) == (2, 2)
+    assert played.account["firm_peak_cents"][0] == 120_000
 
 
 def test_the_rest_of_a_stop_does_not_wait_for_a_reversal() -> None:

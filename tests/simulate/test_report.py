@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import date, timedelta
@@ -217,6 +218,18 @@ def test_replaces_whole(tmp_path: Path) -> None:
     write_report(path, report("NO-GO"))
     assert [found.name for found in tmp_path.iterdir()] == ["report.html"]
     assert "NO-GO" in path.read_text(encoding="utf-8")[:2000]
+
+
+def test_a_write_that_fails_leaves_the_old_report_and_no_scrap(tmp_path: Path) -> None:
+    path, limits = write_report(tmp_path / "report.html", report()), resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = path.read_bytes()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_report(path, report("NO-GO"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == before
 
 
 def test_equity_picture() -> None:
