@@ -147,6 +147,7 @@ def test_a_quarantined_session_is_not_learned_from(ran: Ran, tmp_path: Path) -> 
     assert day not in stages.learnable(ran.lane, home)
 
 
+@pytest.mark.long
 def test_one_second_bars_run_through_the_same_code(tmp_path: Path) -> None:
     from scalper.sandbox import SimulatedMarket
 
