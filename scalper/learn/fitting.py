@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from scalper.learn.train import train
 from scalper.market import session
 from scalper.policy import Choice, default_choice
 from scalper.settings import Lane
-from scalper.simulate import simulate
+from scalper.simulate.grid import evaluate
 from scalper.simulate.metrics import sharpe
 
 ENOUGH = 1.6
@@ -116,9 +116,8 @@ def choose(lane: Lane, sessions: Sessions, fold: Fold, folder: Path, trials: Pat
     rows: list[dict[str, Any]] = []
 
     def objective(choice: Choice) -> float:
-        result = simulate(lane, [replace(one, choice=choice) for one in inputs])
-        net = [(one.cash_after - one.cash_before) / 100 for one in result.sessions]
-        count = sum(one.trades.size for one in result.sessions)
+        cents, count = evaluate(lane, inputs, choice)
+        net: list[float] = (cents / 100).tolist()
         score = sharpe(np.array(net) / lane.capital) if count else 0.0
         score = (score if np.isfinite(score) else 0.0) * (min(1.0, count / needed) if score > 0 else 1.0)
         rows.append({**asdict(choice), "score": score, "trades": count, "net": sum(net), "daily": net})

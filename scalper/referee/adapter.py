@@ -8,6 +8,7 @@ targets bear the time at which their bar ends; slippage beyond a tick, more than
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, cast
@@ -39,12 +40,11 @@ def kept[**P](handler: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(handler)
     def call(*given: P.args, **named: P.kwargs) -> None:
+        adapter = cast(Adapter, given[0])
         try:
             handler(*given, **named)
-        except BaseException as error:
-            adapter = cast(Adapter, given[0])
-            adapter.failure = adapter.failure or error
-            raise
+        finally:
+            adapter.failure = adapter.failure or sys.exception()
 
     return call
 

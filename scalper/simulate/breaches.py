@@ -8,11 +8,10 @@ import numpy as np
 import polars as pl
 
 from scalper.policy import Action, Gate, rules
-from scalper.simulate.session import SessionResult, Simulation
+from scalper.simulate.session import HALTS, SessionResult, Simulation
 
 LASTING = (Gate.KILL, Gate.FIRM, Gate.REVIEW)
 """Limits that hold until a person acts: they fire once in the life of an account."""
-LIMITS = (*LASTING, Gate.DAY_LOSS, Gate.DAY_DRAWDOWN)
 IDLE = (Gate.PASSED, Gate.PREDICTION, Gate.STALE, Gate.FLAT, Gate.WORKING, Gate.IN_POSITION)
 """Nothing was wanted of a bar without an order whose gate is one of these."""
 MOVES = (Gate.BREAKEVEN, Gate.TRAILING, Gate.TOWARDS_CLOSE)
@@ -46,7 +45,7 @@ def limits(simulation: Simulation) -> pl.DataFrame:
             account = simulation.accounts[place]
             fired.clear()
         fold = one.fold
-        for gate in LIMITS:
+        for gate in HALTS:
             where = np.flatnonzero(one.decisions["gate"] == gate)
             if where.size and gate not in fired:
                 rows.append(_breach(simulation, one, one.decisions[where[0]], gate, account))
