@@ -19,7 +19,7 @@ export PATH                := $(BIN):$(PATH)
 export DAGSTER_DISABLE_TELEMETRY := yes
 demo ui: export DAGSTER_HOME := $(ROOT)
 
-.PHONY: help install demo test test-long check check-data bench peers ui lock clean
+.PHONY: help install demo test test-long check check-data bench peers networks ui lock clean
 
 help:  ## what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -63,7 +63,7 @@ check-data: $(STAMP)  ## data-quality rules on the lanes that have bars in the l
 	$(BIN)/python -m pipelines.check_data
 
 bench: $(STAMP)  ## the benchmarks and their peers
-	@for name in features simulate grid decide import ticks; do echo "== $$name"; $(BIN)/scalper bench $$name || exit $$?; done
+	@for name in features learn simulate grid decide import ticks; do echo "== $$name"; $(BIN)/scalper bench $$name || exit $$?; done
 
 # vectorbt and backtesting.py stay apart: their licences and pins are not ours (see bench/simulate_peers.py).
 peers: $(PEERS)/.installed  ## build .peers, other people's backtesters that `scalper bench simulate` is compared with
@@ -74,6 +74,13 @@ $(PEERS)/.installed: requirements-peers.lock | $(UV)
 	VIRTUAL_ENV=$(PEERS) $(UV) pip sync --quiet --require-hashes requirements-peers.lock
 	@touch $@
 
+# Apart, for its wheel does not load without 2.3 GB of CUDA libraries. Whatever builds .venv anew takes torch away.
+networks: $(VENV)/.networks  ## add torch to .venv (3.7 GB), for the estimators feedforward and lstm
+
+$(VENV)/.networks: requirements-networks.lock $(STAMP) | $(UV)
+	$(UV) pip install --quiet --no-deps --require-hashes --requirement requirements-networks.lock
+	@touch $@
+
 # Both listen on loopback only; Ctrl-C ends both.
 ui: $(STAMP)  ## Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000
 	@mlruns=$$($(BIN)/python -c 'from scalper.settings import home; print(home().mlruns)'); mkdir -p "$$mlruns"; \
@@ -82,11 +89,13 @@ ui: $(STAMP)  ## Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:50
 	trap "kill $$! 2>/dev/null" EXIT INT TERM; \
 	$(BIN)/dg dev --host 127.0.0.1 --port 3000
 
-lock: | $(UV)  ## resolve pyproject.toml anew into requirements.lock, and the peers into theirs
+lock: | $(UV)  ## resolve pyproject.toml anew into requirements.lock, peers and networks into theirs
 	$(UV) pip compile --quiet pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --python-version 3.13 --output-file requirements.lock
 	printf 'vectorbt[rust]==1.2.0\nbacktesting==0.6.6\n' | $(UV) pip compile --quiet - --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header --python-version 3.13 --output-file requirements-peers.lock
+	printf 'torch==2.15.0\n' | $(UV) pip compile --quiet - --generate-hashes --constraints requirements.lock \
+	  --no-emit-index-url --no-annotate --no-header --python-version 3.13 --output-file requirements-networks.lock
 
 clean:  ## remove .venv, .peers, .uv and caches; the lake, mlruns and state stay
 	rm -rf .venv .peers .uv .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* dist

@@ -11,6 +11,7 @@ from assets.gate import build_gate
 from assets.labels import build_labels
 from assets.launch import build_launch
 from assets.models import build_models
+from assets.retrained import build_retrained
 from assets.search import build_search
 from assets.simulation import build_simulation
 
@@ -23,6 +24,7 @@ __all__ = [
     "build_launch",
     "build_models",
     "build_quality",
+    "build_retrained",
     "build_search",
     "build_simulation",
 ]

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.stage import progress, report
+from assets.stage import picture, progress, report
 from scalper import lane as stages
 from scalper.lane import StageReport
 from scalper.settings import Home, Lane
@@ -20,7 +20,9 @@ def run_folds(
     highest numbers fall away. Those are recorded with the reason.
     """
     wanted = list(context.partition_keys)
-    real = {fold.name for fold in stages.folds(lane, home).all()}
+    found = stages.folds(lane, home)
+    real = {fold.name for fold in found.all()}
+    context.add_asset_metadata({"folds": dg.MetadataValue.md(picture(found.svg()))}, partition_key=wanted[-1])
     empty = [name for name in wanted if name not in real]
     for name in empty:
         why = "no sessions are left for this fold: the usable ones are fewer than the calendar's"

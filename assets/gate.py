@@ -33,7 +33,7 @@ def build_gate(lane: Lane) -> dg.AssetsDefinition:
     )
     def gate(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
         verdict = stages.gate(lane, home.folders(), progress=progress(context))
-        stages.track(lane, home.folders(), verdict)
+        tracked = stages.track(lane, home.folders(), verdict, origin=origin(context, lane))
         made = {check_name(one.id): result(me, one) for one in verdict.checks}
         return dg.MaterializeResult(
             metadata={
@@ -44,12 +44,20 @@ def build_gate(lane: Lane) -> dg.AssetsDefinition:
                 "reasons": dg.MetadataValue.md("\n".join(f"- {one}" for one in verdict.reasons)),
                 "checks": dg.MetadataValue.md(scores(verdict.checks)),
                 "seconds": value(dict(verdict.seconds)),
+                "mlflow": tracked.problem or f"run {tracked.run}, version {tracked.version} of model {lane.name}",
                 **drawn(lane, home),
             },
             check_results=[made.get(check_name(rule.id)) or missing(me, rule.id) for rule in REGISTRY],
         )
 
     return gate
+
+
+def origin(context: dg.AssetExecutionContext, lane: Lane) -> dict[str, str]:
+    """The Dagster runs that trained the lane's models and judged them: tags of the model's version."""
+    trained = context.instance.get_latest_materialization_event(key(lane, "models"))
+    runs = {"dagster_run": trained.run_id if trained is not None else "", "dagster_run_gate": context.run.run_id}
+    return {name: run for name, run in runs.items() if run}
 
 
 def check_name(identity: str) -> str:

@@ -1,4 +1,4 @@
-"""The search of a lane's policy numbers."""
+"""The search of a lane's model parameters and policy numbers."""
 
 import dagster as dg
 
@@ -16,8 +16,9 @@ def build_search(lane: Lane, folds: dg.PartitionsDefinition) -> dg.AssetsDefinit
         **labels(
             lane,
             "search",
-            f"Confidence, stop and target of each fold, chosen by Optuna in {lane.search.trials} trials on "
-            "sessions that end before the fold's test begins. Every trial is appended to the ledger.",
+            f"The policy{' and the model' if lane.search.model else ''} of each fold, searched by Optuna "
+            f"({lane.search.sampler}, {lane.search.trials} draws) on sessions that end before the fold's test begins; "
+            f"{lane.search.rule} picks. Every trial is appended to the ledger; a lonely peak is named.",
             {"optuna", "json"},
         ),
         deps=[key(lane, "models")],

@@ -16,15 +16,16 @@ MODULES = {
     "simulate": "simulate",
     "grid": "grid",
     "decide": "decide",
+    "learn": "learn",
     "import": "importing",
     "ticks": "ticks",
 }
 """A benchmark's name to its module, which has `run(size) -> document`."""
 
 
-def run(name: str, size: int | None = None) -> dict[str, Any]:
-    """Run one benchmark; `size` is its number of rows or bars, None its default of a few seconds."""
-    return {"bench": name, **import_module(f"bench.{MODULES[name]}").run(size)}
+def run(name: str, size: int | None = None, **more: Any) -> dict[str, Any]:
+    """Run one benchmark; `size` is its number of rows or bars, None its default. `features` counts for learn only."""
+    return {"bench": name, **import_module(f"bench.{MODULES[name]}").run(size, **more)}
 
 
 __all__ = ["MODULES", "run", "table"]

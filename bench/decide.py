@@ -14,8 +14,11 @@ from bench.features_peers import with_polars
 from bench.measure import peak_mib, quantiles_ms
 from bench.tape import Tape
 from scalper import clock
-from scalper.features import VERSION, Block, Stream, catalogue, fresh, params
+from scalper.features import Block, Stream, catalogue, fresh, params
 from scalper.learn.dataset import Dataset
+from scalper.learn.digests import kernel_version
+from scalper.learn.estimators.xgboost import Trees
+from scalper.learn.feed import Feed
 from scalper.learn.model import Model
 from scalper.learn.norms import FEWEST, medians
 from scalper.learn.norms import seen as seen_in
@@ -55,7 +58,7 @@ def run(size: int | None = None) -> dict[str, Any]:
     `parts` are the same steps alone.
     """
     lane, every = tape_of.lane(model={"every": EVERY}), tape_of.tapes(3, edge=4.0)
-    trained = _train(lane, every[:2])
+    trained = learned(lane, every[:2])
     model = Model(trained.onnx)
     choice = Choice(confidence=0.5, stop_atr=1.5, reward_to_risk=2.0)
     recipe = Recipe(lane, model, choice)
@@ -74,20 +77,20 @@ def run(size: int | None = None) -> dict[str, Any]:
     return found | {"peers": peers, "ratios": ratios}
 
 
-def _train(lane: Lane, every: list[Tape]) -> Trained:
+def learned(lane: Lane, every: list[Tape]) -> Trained:
+    """A model of the lane's full size from the first session, calibrated on the second."""
     read = list(tape_of.features(lane, every))
     fit, calibrate = (_dataset(lane, *one) for one in read)
     minutes = [seen_in(bars, block.aux, lane.timetable(tape.session)) for tape, bars, block in read]
     window = (every[0].session.date, every[0].session.date)
     return train(
-        fit,
-        calibrate,
+        Feed.of(fit, limit_ns=int(calibrate.ts_ns[0])),
+        Feed.of(calibrate),
         lane.model,
-        names=fit.names,
         lane=lane.name,
         window=window,
         data_digest="",
-        kernel_version=VERSION,
+        kernel_version=kernel_version(),
         norms=medians(minutes * FEWEST),
     )
 
@@ -157,11 +160,12 @@ def _parts(recipe: Recipe, tape: Tape, bars: np.ndarray, seen: Seen) -> dict[str
 
 def _peers(lane: Lane, trained: Trained, bars: np.ndarray, seen: Seen) -> dict[str, dict[str, float]]:
     """One row through the booster itself; and the features of the newest bar computed anew from a buffer."""
-    trained.booster.set_param({"nthread": 1})
+    booster = cast(Trees, trained.ensemble.members[0].fitted).booster
+    booster.set_param({"nthread": 1})
     scored: list[float] = []
     for row in seen.rows[:2000]:
         start = clock.monotonic()
-        trained.booster.inplace_predict(row)
+        booster.inplace_predict(row)
         scored.append(clock.monotonic() - start)
     anew: list[float] = []
     for index in seen.bars[:RECOMPUTED]:

@@ -65,6 +65,7 @@ def build_lane(lane: Lane) -> dg.Definitions:
             assets.build_search(lane, folds),
             assets.build_simulation(lane),
             assets.build_gate(lane),
+            assets.build_retrained(lane),
             assets.build_launch(lane),
         ],
         asset_checks=[assets.build_quality(lane)],

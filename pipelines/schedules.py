@@ -21,13 +21,13 @@ def build_schedule(lane: Lane) -> dg.ScheduleDefinition:
     were (the vendor did not have it yet), to the one that has just closed."""
 
     @dg.schedule(
-        name=f"{lane.name}_nightly",
+        name=nightly_name(lane),
         job_name=job_name(lane, "sessions"),
         cron_schedule=AFTER_CLOSE,
         execution_timezone=NEW_YORK,
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        description=f"{lane.name}: the sessions that are not there yet, at 18:30 New York. The folds, the gate and the "
-        "launch follow by sensors.",
+        description=f"{lane.name}: the sessions that are not there yet, at 18:30 New York. By a sensor follows the "
+        "retrain of the approved recipe, or the folds and the gate while the lane has none.",
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         late = [day.isoformat() for day in stages.gaps(lane, home())]
@@ -39,6 +39,11 @@ def build_schedule(lane: Lane) -> dg.ScheduleDefinition:
         return dg.RunRequest(run_key=f"{lane.name}-{night}", tags=span(due))
 
     return nightly
+
+
+def nightly_name(lane: Lane) -> str:
+    """`<lane>_nightly`; Dagster tags the schedule's runs with it."""
+    return f"{lane.name}_nightly"
 
 
 def missing_sessions(instance: dg.DagsterInstance, lane: Lane) -> list[str]:

@@ -48,3 +48,9 @@ class Refused(ScalperError):
 
     severity = "critical"
     exit_code = 4
+
+
+class TrackingFailed(ScalperError):
+    """MLflow could not record or be read. A lane's verdict, bundle and ledger do not depend on it."""
+
+    severity = "warning"

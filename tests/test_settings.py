@@ -79,7 +79,7 @@ def test_defaults_are_the_specification_s(tmp_path: Path) -> None:
         ("policy: {max_trade: 3}\n", "`policy.max_trade`", "did you mean `max_trades`?"),
         ("policy: {stop: {atr_mult: 3}}\n", "`policy.stop.atr_mult`", "did you mean `atr_multiple`?"),
         ("folds: {validat: 3}\n", "`folds.validat`", "did you mean `validate`?"),
-        ("folds: {zzz: 3}\n", "`folds.zzz`", "known keys: unit, train, validate"),
+        ("folds: {zzz: 3}\n", "`folds.zzz`", "known keys: kind, unit, train, validate"),
         ("interval2: 1m\n", "`interval2`", "did you mean `interval`?"),
     ],
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from scalper.cli import account, data, describe, features, grid, lane, operate, referee
+from scalper.cli import account, data, describe, features, folds, grid, lane, learn, operate, referee, registry, search
 from scalper.cli.shared import INTERRUPTED, USAGE
 from scalper.errors import ScalperError
 from scalper.log import console
@@ -26,8 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="From a futures trader's Databento data to a live order, by way of a gate that says NO when there is no edge.",
 )
-for verbs in (lane.app, grid.app, features.app, describe.app, data.app, operate.app, referee.app):
-    app.add_typer(verbs)
+for part in (lane, grid, features, describe, folds, learn, search, registry, data, operate, referee):
+    app.add_typer(part.app)
 app.add_typer(account.app, name="account")
 
 

@@ -168,20 +168,25 @@ def bundle_verify(path: Path, as_json: Json = False) -> None:
 @app.command()
 def bench(
     name: Annotated[
-        Literal["features", "simulate", "grid", "decide", "import", "ticks"], typer.Argument(help="What to measure.")
+        Literal["features", "simulate", "grid", "decide", "learn", "import", "ticks"],
+        typer.Argument(help="What to measure."),
     ],
     size: Annotated[int | None, typer.Option("--rows", "--bars", min=1, help="How many; a few seconds' worth.")] = None,
+    features: Annotated[int | None, typer.Option(min=3, help="Features of a row, for learn.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure a part of the program and its peers in the same run; the ratios count, see bench/README.md."""
     from importlib import import_module
 
-    from scalper.errors import DataUnavailable
+    from scalper.errors import BadInput, DataUnavailable
     from scalper.settings import REPOSITORY
 
+    if features is not None and name != "learn":
+        raise BadInput(f"--features: {name} has no such number; leave it out, or ask for learn")
     if not (REPOSITORY / "bench" / "__init__.py").is_file():
         raise DataUnavailable(f"{REPOSITORY} has no bench/: benchmarks are not installed, run them in a clone")
     sys.path.insert(0, str(REPOSITORY))  # before any other package of that name
     benchmarks = import_module("bench")
-    found: dict[str, Any] = benchmarks.run(name, size)
+    more = {} if features is None else {"features": features}
+    found: dict[str, Any] = benchmarks.run(name, size, **more)
     show(found, as_json, lambda: console.print(benchmarks.table(found)))

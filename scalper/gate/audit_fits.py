@@ -23,6 +23,7 @@ from scalper.learn import fitting
 from scalper.learn.folds import Fold
 from scalper.learn.model import Model
 from scalper.learn.norms import FEWEST
+from scalper.learn.search import choose
 from scalper.learn.session import Sessions
 from scalper.market import from_ticks, sessions
 from scalper.settings import Band, Lane, Range
@@ -43,7 +44,7 @@ def refitted(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> None:
     """A fold as the lane learns it: model and calibration, then the search of the policy."""
     near = sessions(lane.symbol, min(fold.train) - LOOK_BACK, max((*fold.search, *fold.test)))
     fitting.fit(lane, lake, fold, folder)
-    fitting.choose(lane, Sessions(lane, lake, near), fold, folder, folder / "trials.jsonl")
+    choose(lane, Sessions(lane, lake, near), fold, folder, folder / "trials.jsonl")
 
 
 def small(fold: Fold, rows: Mapping[date, int]) -> Fold:
@@ -80,9 +81,17 @@ def _eager(lane: Lane) -> Lane:
     return lane.model_copy(
         update={
             "roll": "volume",
-            "model": lane.model.model_copy(update={"rounds": ROUNDS, "threads": 1}),
+            "model": lane.model.model_copy(update={"rounds": ROUNDS, "threads": 1, "least_rows": 1}),
             "search": lane.search.model_copy(
-                update={"trials": TRIALS, "confidence": Range(low=always, high=0.5, step=0.05)}
+                update={
+                    "trials": TRIALS,
+                    "confidence": Range(low=always, high=0.5, step=0.05),
+                    "windows": 1,
+                    "prune": False,
+                    "sampler": "random" if lane.search.sampler == "grid" else lane.search.sampler,
+                    "risk": None,
+                    "model": {},
+                }
             ),
             "policy": lane.policy.model_copy(update=policy),
             "risk": lane.risk.model_copy(update={"capital": CAPITAL}),

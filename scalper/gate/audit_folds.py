@@ -76,6 +76,8 @@ def _known(lake: Lake, lane: Lane, days: Sequence[date]) -> int:
 def _papers(lane: Lane, lake: Lake, fold: Fold, models: Path, scored: pl.DataFrame | None) -> str | None:
     """What is wrong with the model and the choice of a fold: each was made from this fold's own windows, and the path
     was traded by that choice."""
+    if fitting.refused(lane, lake, fold, models / fold.name):
+        return None  # it trades nothing, which the checks of trades find wanting
     try:
         used = fitting.recipe(lane, lake, fold, models / fold.name)
     except ScalperError as error:

@@ -14,6 +14,7 @@ from scalper.errors import DataUnavailable, ScalperError
 from scalper.gate.found import AGAIN, Found
 from scalper.gate.subject import Array, Compute, Subject, batch
 from scalper.lake import Lake
+from scalper.learn.digests import chosen_folder
 from scalper.learn.model import Model
 from scalper.settings import Lane
 
@@ -88,7 +89,7 @@ class Predictions:
         """A fold's model. Raises DataUnavailable, Refused."""
         if fold not in self._held:
             name = f"fold_{fold:02d}"
-            self._held = {fold: Model.load(self.models / name / "model.onnx")}
+            self._held = {fold: Model.load(chosen_folder(self.models / name) / "model.onnx")}
         return self._held[fold]
 
 
@@ -137,8 +138,8 @@ def _rescored(
     names = list(model.papers.features)
     if missing := [name for name in names if name not in held.columns]:
         return f"the model of fold {path['fold'][0]} was fed {', '.join(missing)}, which no stored row has", 0
-    x = np.ascontiguousarray(held.select(names).to_numpy()[known], np.float32)
-    again = model.probabilities(x).astype(np.float64)
+    x = np.ascontiguousarray(held.select(names).to_numpy(), np.float32)
+    again = model.probabilities(x)[known].astype(np.float64)
     wrong = np.column_stack([path[name].to_numpy() for name in CLASSES]) != again
     if wrong.any():
         row = int(wrong.any(axis=1).argmax())

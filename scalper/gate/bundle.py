@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
@@ -166,7 +166,7 @@ def _files(lane: Lane, recipe: Recipe, verdict: Verdict, evidence: Evidence) -> 
     return {
         "model.onnx": recipe.model.content,
         "lane.yaml": document.encode(),
-        "choice.json": manifest.canonical(asdict(recipe.choice)) + b"\n",
+        "choice.json": manifest.canonical(recipe.choice.numbers()) + b"\n",
         "checks.json": manifest.canonical(judged) + b"\n",
         "trades.parquet": _parquet(evidence.trades),
         "daily.parquet": _parquet(evidence.daily),
@@ -229,7 +229,8 @@ def _choice(path: Path) -> Choice:
     """The choice of a bundle. Raises BadInput if it is not three numbers."""
     found = _document(path / "choice.json")
     try:
-        return Choice(**{key: number(found, key) for key in found})
+        numbers: dict[str, Any] = {key: number(found, key) for key in found}
+        return Choice(**numbers)
     except (TypeError, CannotEvaluate) as error:
         raise BadInput(f"{path / 'choice.json'}: not the choice of a search ({error}); run the lane again") from None
 

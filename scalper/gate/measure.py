@@ -70,7 +70,7 @@ def latency(recipe: Recipe, subjects: Sequence[Subject]) -> dict[str, float]:
     decision = np.zeros(1, DECISION)
     taken: list[float] = []
     for one in subjects:
-        account, stream = open_account(recipe.lane), one.stream()
+        account, stream, scorer = open_account(recipe.lane), one.stream(), recipe.model.scorer()
         open_session(account[0], policy[0])
         share = WARMING_ROWS + -(-TIMED_ROWS // len(subjects))
         from_row = max(0, one.bars.size - share)  # the end of the session: everything is warm
@@ -81,7 +81,7 @@ def latency(recipe: Recipe, subjects: Sequence[Subject]) -> dict[str, float]:
                 continue
             began = busy()
             row, volatility = stream.push(bar)
-            predicted = recipe.model.predict(row, np.array([volatility]))
+            predicted = scorer.predict(row, volatility)
             told = stream.aux[0], predicted[0], one.timetable[0], recipe.norms
             step(account[0], policy[0], bar[0], *told, decision[0])
             if i >= from_row + WARMING_ROWS:

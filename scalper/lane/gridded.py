@@ -30,6 +30,7 @@ from scalper.learn.digests import data_digest, made_of, recipe_digest
 from scalper.learn.folds import Folds
 from scalper.learn.holdout import note_path
 from scalper.learn.session import Sessions
+from scalper.learn.trials import COMPLETE, GRID
 from scalper.settings import Home, Lane
 from scalper.simulate.grid import Grid, around
 from scalper.simulate.grid import grid as play
@@ -102,8 +103,8 @@ def _spend(lane: Lane, home: Home, lake: Lake, found: Folds, played: Grid) -> tu
     code = source_digest("market", "policy", "simulate", "learn")
     config = lane.digest("policy", "risk", "simulation", "execution_symbol")
     made = hashlib.sha256(f"{models} {data} {config} {code}".encode()).hexdigest()
-    first, last = found.tested()[0].isoformat(), found.tested()[-1].isoformat()
-    same = {"lane": lane.name, "fold": "path", "first": first, "last": last, "data": data, "input": made}
+    same = {"lane": lane.name, "fold": "path", "kind": GRID, "status": COMPLETE, "data": data, "input": made}
+    same |= {"sessions": [day.isoformat() for day in played.dates]}
     sharpe, trades, net = played.sharpe(), played.trades.sum(axis=1), played.net_cents / 100
     records: list[Mapping[str, Any]] = [
         same

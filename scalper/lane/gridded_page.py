@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from scalper.learn.search.plateau import LONELY
 from scalper.simulate.markup import card, dollars, plot, ratio, table
 from scalper.simulate.report import document
 from scalper.simulate.report_figures import Figure
 
 SHOWN = 100
 """Sets in the page's table; grid.parquet has all."""
-LONELY = 0.5
-"""A best set whose neighbours have less than this share of its Sharpe ratio is called a lonely peak."""
 FIGURES = ("sharpe", "net", "trades", "drawdown", "halts", "stopped")
 
 

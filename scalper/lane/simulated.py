@@ -19,7 +19,7 @@ from scalper.lake.parquet import write_parquet
 from scalper.lane.learning import folds, learnable
 from scalper.lane.report import frames, report_data
 from scalper.lane.stage import Progress, StageReport, bar, calendar, models_root, seen_path
-from scalper.learn.digests import recipe_digest, sha256
+from scalper.learn.digests import chosen_folder, recipe_digest, sha256
 from scalper.learn.fitting import open_model, recipe
 from scalper.learn.folds import Fold, Folds
 from scalper.learn.holdout import note_path
@@ -105,7 +105,8 @@ def simulate_model(
     started = clock.monotonic()
     lake, found, root = Lake(home.lake), folds(lane, home), models_root(lane, home)
     loaded = open_model(lane, _path(model, root))
-    fold = next((one for one in found.all() if sha256(root / one.name / "model.onnx") == loaded.digest), None)
+    digests = {sha256(chosen_folder(root / one.name) / "model.onnx"): one for one in found.all()}
+    fold = digests.get(loaded.digest)
     used = recipe(lane, lake, fold, root / fold.name) if fold else Recipe(lane, loaded, default_choice(lane))
     days = _unseen(lane, home, found, fold, loaded)
     name = fold.name if fold else loaded.digest[:16]
@@ -117,7 +118,7 @@ def simulate_model(
         for index, day in enumerate(days, 1):
             ready = sessions.find(day)
             if ready is None:
-                inputs.append(flat_input(used, sessions.session(day), number))
+                inputs.append(flat_input(lane, sessions.session(day), number))
             else:
                 inputs.append(session_input(used, ready, number))
             advance(index, len(days))
@@ -140,7 +141,7 @@ def default_folder(lane: Lane, home: Home, model: str = "") -> Path:
 
 def _path(model: str, root: Path) -> Path:
     """The ONNX file that is meant. Raises DataUnavailable naming the folds that there are."""
-    for path in (Path(model), Path(model) / "model.onnx", root / model / "model.onnx"):
+    for path in (Path(model), Path(model) / "model.onnx", chosen_folder(root / model) / "model.onnx"):
         if path.is_file():
             return path
     made = ", ".join(sorted(path.parent.name for path in root.glob("*/model.onnx"))) or "none yet; run the lane first"

@@ -27,7 +27,7 @@ from scalper.lane.stage import (
 )
 from scalper.learn import ledger
 from scalper.learn import walkforward as walking
-from scalper.learn.digests import data_digest, kernel_version, made_of, read_json, recipe_digest
+from scalper.learn.digests import chosen_folder, data_digest, kernel_version, made_of, read_json, recipe_digest
 from scalper.learn.folds import Folds
 from scalper.learn.holdout import note_path, open_holdout
 from scalper.learn.session import Sessions
@@ -81,7 +81,11 @@ def simulation(lane: Lane, home: Home, *, out: Path | None = None, progress: Pro
             "late": sum(one.late for one in (*result.sessions, *after.sessions)),
             "sessions": len(result.sessions) + len(after.sessions),
         },
-        parity={"onnx": max(read_json(root / fold.name / "model.json")["parity"] for fold in found.all())},
+        parity={
+            "onnx": max(
+                read_json(chosen_folder(root / fold.name) / "model.json").get("parity", 0.0) for fold in found.all()
+            )
+        },
         digests=digests(lane, home, lake, found),
     )
     evidence.save(evidence_folder(lane, home))

@@ -17,15 +17,18 @@ from scalper.gate.checks import evaluate
 from scalper.gate.evidence import Evidence
 from scalper.gate.verdict import Verdict, decide
 from scalper.lake import Lake
+from scalper.lane.approved import keep
 from scalper.lane.bars import bars
-from scalper.lane.learning import folds, learnable, models, search
+from scalper.lane.learning import folds, learnable, models
 from scalper.lane.quality import check
 from scalper.lane.report import evidence_report
 from scalper.lane.rows import labels, materialise
+from scalper.lane.searched import search
 from scalper.lane.simulation import digests, simulation
 from scalper.lane.stage import Progress, bar, calendar, evidence_folder, ledger_path, models_root
-from scalper.learn import fitting, ledger, tracking
-from scalper.learn.digests import read_json, recipe_digest
+from scalper.lane.tracked import track
+from scalper.learn import fitting, ledger
+from scalper.learn.digests import recipe_digest
 from scalper.live.replay import ReplayReport
 from scalper.live.replay import replay as replay_session
 from scalper.settings import Home, Lane
@@ -115,28 +118,10 @@ def gate(lane: Lane, home: Home, *, progress: Progress | None = None) -> Verdict
             verdict=verdict,
             report=lambda path: write_report(path, data),
         )
+        if verdict.verdict == "GO":
+            keep(lane, home)
         advance(4, 4)
     return verdict.at(bundle, {"gate": clock.monotonic() - started})
-
-
-def track(lane: Lane, home: Home, verdict: Verdict) -> None:
-    """Log the finished walk-forward in MLflow: a run a lane run, folds nested, trials as one table, the ONNX model."""
-    evidence = Evidence.load(evidence_folder(lane, home), lane)
-    root = models_root(lane, home)
-    tracking.log_walk_forward(
-        home,
-        lane.name,
-        folds=evidence.folds,
-        trials=[one for one in ledger.read(ledger_path(lane, home)) if one.get("lane") == lane.name],
-        model=(root / "final" / "model.onnx").read_bytes(),
-        params={"source": lane.source_key, "mode": lane.simulation.mode, "horizon": lane.labels.horizon},
-        metrics={one.id: float(one.value) for one in verdict.checks if isinstance(one.value, int | float)},
-        curves={
-            int(row["fold"]): read_json(root / f"fold_{row['fold']:02d}" / "model.json")["curves"]
-            for row in evidence.folds.iter_rows(named=True)
-        },
-        tags={"verdict": verdict.verdict, **evidence.digests},
-    )
 
 
 def run(lane: Lane, home: Home, *, gateway: str | None = None, key: SecretStr | str | None = None) -> Verdict:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 
-from scalper.learn.calibrate import Calibration
+from scalper.learn.calibration import Calibration
 from scalper.learn.dataset import Dataset, load
 from scalper.learn.describe import ks, psi
+from scalper.learn.feed import Feed
 from scalper.learn.folds import Fold, Folds, purge, walk_forward
 from scalper.learn.model import Model
-from scalper.learn.search import Study, run_study
 from scalper.learn.train import Trained, train
 
 # XGBoost's threads wait for each other by spinning: on a busy machine a 2 s training then takes a minute.
@@ -24,16 +24,15 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 __all__ = [
     "Calibration",
     "Dataset",
+    "Feed",
     "Fold",
     "Folds",
     "Model",
-    "Study",
     "Trained",
     "ks",
     "load",
     "psi",
     "purge",
-    "run_study",
     "train",
     "walk_forward",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -12,7 +12,11 @@ import numpy.typing as npt
 import polars as pl
 
 from scalper.errors import BadInput
+from scalper.labels import label_rows
 from scalper.lake import Lake
+from scalper.learn.session import traded_bars
+from scalper.market import session
+from scalper.settings import Lane
 
 NOT_FEATURES = ("ts_ns", "volatility_ticks")
 UNLABELLED = -1
@@ -101,3 +105,20 @@ def load(lake: Lake, lane_name: str, dates: Sequence[date]) -> Dataset:
         dates=tuple(dates),
         names=names,
     )
+
+
+def load_horizon(lake: Lake, lane: Lane, horizon: int, day: date) -> Dataset:
+    """One session's rows, labelled by the lane's labels at `horizon`: those of the lake, or made of its bars."""
+    found = load(lake, lane.name, [day])
+    if horizon == lane.labels.horizon or len(found) == 0:
+        return found
+    at = session(lane.symbol, day)
+    bars = traded_bars(lake, lane, at).bars
+    index = np.searchsorted(bars["ts_ns"], found.ts_ns)
+    if not np.array_equal(bars["ts_ns"][np.minimum(index, bars.size - 1)], found.ts_ns):
+        raise BadInput(f"lane {lane.name}, {day}: the features stand on other bars; build them again")
+    settings = lane.labels.model_copy(update={"horizon": horizon})
+    volatility, table = found.volatility_ticks.astype(np.float64), lane.timetable(at)
+    rows = label_rows(bars, index, volatility, table, settings, stale_s=lane.policy.stale_s)
+    made = {name: np.ascontiguousarray(rows[name]) for name in ("label", "reason", "move_ticks", "weight", "end_ns")}
+    return replace(found, **made)

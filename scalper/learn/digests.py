@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -59,10 +60,10 @@ def recipe_digest(lane: Lane) -> str:
 def fit_input(lane: Lane, lake: Lake, fold: Fold) -> tuple[str, str]:
     """Digest of everything that a fold's model is made from, and of its data alone."""
     data = data_digest(lake, lane, (*fold.train, *fold.calibrate))
-    config = lane.digest("model", "features", "labels", "name")
+    config = lane.model_copy(update={"model": lane.model.learning}).digest("model", "features", "labels", "name")
     code = source_digest("market", "features", "labels", "policy", "learn")  # the policy's minutes make the norms
-    limit = fold.search[0]
-    return hashlib.sha256(f"{data} {limit} {config} {code}".encode()).hexdigest(), data
+    made_by = " ".join(version(name) for name in ("xgboost", "onnxmltools", "onnx"))
+    return hashlib.sha256(f"{data} {fold.search[0]} {config} {code} {made_by}".encode()).hexdigest(), data
 
 
 def choice_input(lane: Lane, lake: Lake, fold: Fold, onnx: str) -> tuple[str, str]:
@@ -78,9 +79,23 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "none"
 
 
+def chosen_folder(folder: Path) -> Path:
+    """Where the model lies that a fold's search chose: the fold's folder, or that of a variant below it."""
+    return variant_folder(folder, read_json(folder / "choice.json").get("model") or {})
+
+
+def variant_folder(folder: Path, changes: Mapping[str, Any]) -> Path:
+    """Where a fold's model with other parameters lies; without changes the fold's own folder."""
+    name = hashlib.sha256(json.dumps(dict(changes), sort_keys=True).encode()).hexdigest()[:16]
+    return folder / "variants" / name if changes else folder
+
+
 def made_of(folders: Iterable[Path]) -> str:
     """SHA-256 over the models and choices of these folders."""
-    parts = (f"{sha256(folder / 'model.onnx')} {read_json(folder / 'choice.json').get('choice')}" for folder in folders)
+    parts = (
+        f"{sha256(chosen_folder(folder) / 'model.onnx')} {read_json(folder / 'choice.json').get('choice')}"
+        for folder in folders
+    )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -1,66 +1,56 @@
-"""From a trained booster and its calibration to one ONNX graph with its papers inside, proven against XGBoost."""
+"""From what was learned to one ONNX graph with its papers inside, proven against the libraries that learned it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from scalper.errors import Refused
-from scalper.learn.calibrate import CLASSES, Calibration
-from scalper.learn.runtime import FEATURES, PROBABILITIES, open_session
-
-if TYPE_CHECKING:
-    import xgboost
+from scalper.learn.calibration import CLASSES, Calibration
+from scalper.learn.ensemble import Ensemble
+from scalper.learn.moves import Moves
+from scalper.learn.runtime import FEATURES, MOVES, PROBABILITIES, open_session
 
 Matrix = npt.NDArray[np.float32]
 OPSET = 15
 PARITY = 1e-6
-"""Largest difference of a probability between the ONNX graph and XGBoost with numpy."""
+"""Largest difference of a probability between the ONNX graph and the libraries with numpy; of a move, relative to 1."""
 EXTREME = 3.0e38
+LAST = "last_row"
 
 
-def to_onnx(booster: xgboost.Booster, calibration: Calibration, metadata: Mapping[str, str]) -> bytes:
-    """The graph as bytes: input `features` (n, f) float32, output `probabilities` (n, 3) float32, calibrated.
+def to_onnx(
+    ensemble: Ensemble, calibration: Calibration, moves: Moves | None, metadata: Mapping[str, str], width: int
+) -> bytes:
+    """The graph as bytes: input `features` (n, f) float32, or (n, span, f) for a memory; output `probabilities` (n, 3)
+    float32, calibrated, and `moves` (n, 2) if there are any (see Moves.raw).
 
-    The trees give raw margins; then Mul, Add and Softmax, which treat each row by itself, so a row's result does not
-    depend on the rows beside it. Converters know features f0..fN only: names belong into `metadata`, which lands in
-    the model's metadata_props. The same arguments give the same bytes.
+    Converters know features f0..fN only: names belong into `metadata`, which lands in the model's metadata_props. The
+    same arguments give the same bytes.
     """
     from onnx import TensorProto, helper
-    from onnxmltools.convert import convert_xgboost  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
-    from onnxmltools.convert.common.data_types import (  # pyright: ignore[reportMissingTypeStubs]
-        FloatTensorType,  # pyright: ignore[reportUnknownVariableType]
-    )
 
-    bare = booster.copy()
-    bare.feature_names = None
-    bare.feature_types = None
-    width = bare.num_features()
-    entry: Any = FloatTensorType([None, width])  # pyright: ignore[reportUnknownVariableType]
-    converted: Any = convert_xgboost(bare, "trees", [(FEATURES, entry)], target_opset=OPSET)
-    trees = converted.graph.node[0]
-    for attribute in trees.attribute:
-        if attribute.name == "post_transform":
-            attribute.s = b"NONE"
-    trees.output[:] = ["label", "margins"]
-    nodes = [
-        trees,
-        helper.make_node("Mul", ["margins", "scale"], ["scaled"]),
-        helper.make_node("Add", ["scaled", "bias"], ["shifted"]),
-        helper.make_node("Softmax", ["shifted"], [PROBABILITIES], axis=1),
-    ]
-    constants = [
-        helper.make_tensor("scale", TensorProto.FLOAT, [1], [calibration.scale]),
-        helper.make_tensor("bias", TensorProto.FLOAT, [CLASSES], list(calibration.bias)),
-    ]
+    shape = [None, width] if ensemble.span == 1 else [None, ensemble.span, width]
+    parts = [margins := ensemble.graph("m", FEATURES), calibration.graph("c_", margins.output)]
+    ends = {parts[1].output: (PROBABILITIES, CLASSES)}
+    if moves is not None:
+        parts.append(found := moves.graph("v_", FEATURES if ensemble.span == 1 else LAST))
+        ends[found.output] = (MOVES, 2)
+    nodes: list[Any] = [node for part in parts for node in part.nodes]
+    constants: list[Any] = [one for part in parts for one in part.constants]
+    if moves is not None and ensemble.span > 1:
+        constants.append(helper.make_tensor("last_index", TensorProto.INT64, [], [ensemble.span - 1]))
+        nodes.insert(0, helper.make_node("Gather", [FEATURES, "last_index"], [LAST], axis=1))
+    for node in nodes:
+        node.output[:] = [ends[name][0] if name in ends else name for name in node.output]
     graph = helper.make_graph(
         nodes,
         "scalper",
-        [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, [None, width])],
-        [helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, [None, CLASSES])],
+        [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, size]) for name, size in ends.values()],
         constants,
     )
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", 1)]
@@ -69,40 +59,38 @@ def to_onnx(booster: xgboost.Booster, calibration: Calibration, metadata: Mappin
     return model.SerializeToString(deterministic=True)
 
 
-def reference(booster: xgboost.Booster, calibration: Calibration, x: Matrix) -> Matrix:
-    """Probabilities (n, 3) by XGBoost's own trees and numpy: what the ONNX graph has to repeat."""
-    return calibration.apply(margins(booster, x))
+def reference(ensemble: Ensemble, calibration: Calibration, x: Matrix) -> Matrix:
+    """Probabilities (n, 3) by the libraries that learned and numpy: what the ONNX graph has to repeat."""
+    return calibration.apply(ensemble.raw(x))
 
 
-def margins(booster: xgboost.Booster, x: Matrix, threads: int = 1) -> Matrix:
-    """Raw margins (n, 3) of x (n, f); NaN is missing, infinity is not allowed."""
-    import xgboost
-
-    found: Any = booster.predict(xgboost.DMatrix(x, nthread=threads), output_margin=True)
-    return np.asarray(found, np.float32).reshape(len(x), CLASSES)
-
-
-def parity(onnx: bytes, booster: xgboost.Booster, calibration: Calibration, x: Matrix) -> float:
-    """Largest difference of a probability between the graph and XGBoost, on rows x (n, f) and on odd ones made of them.
-
-    Odd rows: all missing, every other value missing, all zero, all at either end of float32.
-    """
-    width = x.shape[1]
-    odd = np.zeros((5, width), np.float32)
+def odd_rows(x: Matrix) -> Matrix:
+    """Rows as no market makes them: all missing, all zero, all at either end of float32, every other value missing."""
+    odd = np.zeros((5, *x.shape[1:]), np.float32)
     odd[0], odd[1], odd[2] = np.nan, EXTREME, -EXTREME
     odd[3] = x[0] if len(x) else 0
-    odd[3, ::2] = np.nan
-    rows = np.concatenate([x, odd])
-    got = open_session(onnx).run([PROBABILITIES], {FEATURES: rows})[0]
-    return float(np.abs(got.astype(np.float64) - reference(booster, calibration, rows)).max())
+    odd[3, ..., ::2] = np.nan
+    return odd
 
 
-def prove(onnx: bytes, booster: xgboost.Booster, calibration: Calibration, x: Matrix) -> float:
+def parity(onnx: bytes, ensemble: Ensemble, calibration: Calibration, moves: Moves | None, x: Matrix) -> float:
+    """Largest difference of a number between the graph and the libraries, on rows x and on odd ones made of them."""
+    rows = np.concatenate([x, odd_rows(x)])
+    names = [PROBABILITIES] + ([] if moves is None else [MOVES])
+    got = open_session(onnx).run(names, {FEATURES: rows})
+    worst = float(np.abs(got[0].astype(np.float64) - reference(ensemble, calibration, rows)).max())
+    if moves is not None:
+        wanted = moves.raw(rows if ensemble.span == 1 else rows[:, -1]).astype(np.float64)
+        worst = max(worst, float((np.abs(got[1] - wanted) / (1 + np.abs(wanted))).max()))
+    return worst
+
+
+def prove(onnx: bytes, ensemble: Ensemble, calibration: Calibration, moves: Moves | None, x: Matrix) -> float:
     """The parity; raises Refused when it is not below PARITY, for such a model may not leave."""
-    worst = parity(onnx, booster, calibration, x)
+    worst = parity(onnx, ensemble, calibration, moves, x)
     if not worst < PARITY:
         raise Refused(
-            f"the ONNX graph differs from XGBoost by up to {worst:.2g} in a probability, {PARITY:g} is allowed; "
+            f"the ONNX graph differs from what was learned by up to {worst:.2g}, {PARITY:g} is allowed; "
             "the versions of xgboost and onnxmltools do not fit: install those of requirements.lock"
         )
     return worst

@@ -1,68 +1,129 @@
-"""One fold learned: its model fitted, its policy searched, and both taken up again as a recipe."""
+"""One fold learned: its model fitted, and taken up again with what was searched for it as a recipe."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from scalper import features
-from scalper.errors import DataUnavailable, Refused
+from scalper.errors import BadInput, DataUnavailable, Refused
 from scalper.files import write_bytes, write_json
 from scalper.lake import Lake
-from scalper.learn import ledger
-from scalper.learn.dataset import load
-from scalper.learn.digests import choice_input, fit_input, kernel_version, read_json, sha256
+from scalper.learn.dataset import load_horizon
+from scalper.learn.digests import choice_input, fit_input, kernel_version, read_json, sha256, variant_folder
+from scalper.learn.estimators import Checkpoint
+from scalper.learn.feed import Feed, Reader
 from scalper.learn.folds import Fold
 from scalper.learn.model import Model
 from scalper.learn.norms import Norms
-from scalper.learn.recipe import Recipe, flat_input, session_input
-from scalper.learn.search import drawn, run_study
-from scalper.learn.session import Sessions
+from scalper.learn.recipe import Recipe
 from scalper.learn.train import train
 from scalper.market import session
-from scalper.policy import Choice, default_choice
-from scalper.settings import Lane
-from scalper.simulate.grid import evaluate
-from scalper.simulate.metrics import sharpe
+from scalper.policy import Choice
+from scalper.settings import Lane, vary
 
-ENOUGH = 1.6
-"""The search wants so many times the trades that the gate asks of a fold: a margin for quieter sessions."""
+MODEL, CHECKPOINT = "model.onnx", "checkpoint"
+TRAINED, REFUSED = "trained", "refused"
+"""The first word of a record's outcome."""
 
 
-def fit(lane: Lane, lake: Lake, fold: Fold, folder: Path, norms: Norms | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What the folds of a lane share while they are fitted: norms, and rows that were read, by label horizon."""
+
+    norms: Norms
+    readers: Mapping[int, Reader]
+
+    @classmethod
+    def of(cls, lane: Lane, lake: Lake) -> Stock:
+        """Nothing read yet."""
+        horizons = (lane.labels.horizon, *lane.model.horizons)
+        return cls(Norms(lane, lake), {one: Reader(partial(load_horizon, lake, lane, one)) for one in horizons})
+
+
+def fit(lane: Lane, lake: Lake, fold: Fold, folder: Path, stock: Stock | None = None) -> dict[str, Any]:
     """Train and calibrate a fold's model from its own windows, unless the same was done before; returns its record.
 
-    Writes model.onnx and model.json into `folder`. One thread: folds are fitted side by side, and the bytes do not
-    depend on the number of threads. `norms` of the lane may be shared by the folds.
+    Writes model.onnx and model.json into `folder`; `stock` may be shared by the folds. A killed training goes on where
+    it was saved last. Raises BadInput or Refused, and records it as the fold's outcome, when the windows give no model:
+    no rows, too few, not enough memory, or a lake that changed meanwhile.
     """
     wanted, data = fit_input(lane, lake, fold)
     record = read_json(folder / "model.json")
     if record.get("input") == wanted and record.get("onnx") == sha256(folder / "model.onnx"):
         return record | {"skipped": True}
-    fit_rows, calibrate_rows = load(lake, lane.name, fold.train), load(lake, lane.name, fold.calibrate)
-    trained = train(
-        fit_rows,
-        calibrate_rows,
-        lane.model.model_copy(update={"threads": 1}),
-        names=fit_rows.names,
+    told = {"fold": fold.name, "input": wanted, "data": data}
+    try:
+        onnx, found = _trained(lane, lake, fold, folder, stock or Stock.of(lane, lake), told)
+    except (BadInput, Refused) as error:
+        (folder / MODEL).unlink(missing_ok=True)
+        write_json(folder / "model.json", {**told, "outcome": f"{REFUSED}: {error}", "curves": {}, "rows": 0})
+        raise
+    write_bytes(folder / MODEL, onnx)
+    write_json(folder / "model.json", found)
+    for saved in folder.glob(f"{CHECKPOINT}*"):
+        shutil.rmtree(saved) if saved.is_dir() else saved.unlink()  # a folder: rows of a killed training on disk
+    return found | {"skipped": False}
+
+
+def _trained(
+    lane: Lane, lake: Lake, fold: Fold, folder: Path, stock: Stock, told: dict[str, Any]
+) -> tuple[bytes, dict[str, Any]]:
+    """The model of a fold and its record."""
+    names = tuple(one.name for one in features.catalogue(lane.features, lane.interval_ns))
+    known = session(lane.symbol, fold.calibrate[0]).open_ns
+    window = "train window" if not fold.number else f"{fold.name}, train window"
+    feeds = {one: Feed(read, fold.train, names, known, where=window) for one, read in stock.readers.items()}
+    own = feeds.pop(lane.labels.horizon)
+    until = session(lane.symbol, fold.search[0]).open_ns
+    found = train(
+        own,
+        replace(own, dates=fold.calibrate, limit_ns=until, where=f"{fold.name}, calibration window"),
+        lane.model,
         lane=lane.name,
         window=(fold.train[0], fold.train[-1]),
-        data_digest=data,
+        data_digest=told["data"],
         kernel_version=kernel_version(),
-        calibrate_until_ns=session(lane.symbol, fold.search[0]).open_ns,
-        norms=(norms or Norms(lane, lake)).of(fold.train),
+        horizon=lane.labels.horizon,
+        others=feeds,
+        norms=stock.norms.of(fold.train),
+        checkpoint=Checkpoint(folder / CHECKPOINT, told["input"]),
     )
-    write_bytes(folder / "model.onnx", trained.onnx)
-    papers = trained.papers
-    record = {"fold": fold.name, "input": wanted, "data": data, "prior": papers.priors, "rows": sum(papers.counts)}
-    record |= {"parity": trained.parity, "best_round": papers.rounds, "curves": trained.curves}
-    record |= {"seconds": trained.seconds, "onnx": hashlib.sha256(trained.onnx).hexdigest()}
-    write_json(folder / "model.json", record)
-    return record | {"skipped": False}
+    if fit_input(lane, lake, fold)[0] != told["input"]:
+        raise Refused(f"{fold.name}: features or labels of its sessions changed while it was trained; run it again")
+    survey = found.survey
+    odd = [f"no row is {name}" for name in survey.absent]
+    odd += [f"without change: {', '.join(survey.constant)}"] * bool(survey.constant)
+    record = told | {"outcome": "; ".join((TRAINED, *odd)), "prior": found.papers.priors, "rows": survey.rows}
+    record |= {"parity": found.parity, "best_round": found.best_round, "curves": found.curves}
+    record |= {"importance": found.importance, "seconds": found.seconds}
+    return found.onnx, record | {"onnx": hashlib.sha256(found.onnx).hexdigest()}
+
+
+def refused(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> str | None:
+    """Why a fold has no model or no choice, if its windows as they are now gave none; such a fold trades nothing."""
+    records = (
+        (read_json(folder / "model.json"), lambda: fit_input(lane, lake, fold)[0]),
+        (read_json(folder / "choice.json"), lambda: choice_input(lane, lake, fold, sha256(folder / MODEL))[0]),
+    )
+    for record, wanted in records:
+        outcome = str(record.get("outcome", ""))
+        if outcome.startswith(REFUSED) and record.get("input") == wanted():
+            return outcome
+    return None
+
+
+def variant(lane: Lane, folder: Path, changes: Mapping[str, Any]) -> tuple[Lane, Path]:
+    """The lane whose model has other parameters, and the folder of its model below a fold's."""
+    if not changes:
+        return lane, folder
+    other = vary(lane, {f"model.{key}": value for key, value in changes.items()}, f"model {dict(changes)}")
+    return other, variant_folder(folder, changes)
 
 
 def recipe(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> Recipe:
@@ -71,66 +132,27 @@ def recipe(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> Recipe:
     Raises DataUnavailable when they were not made yet, Refused when they were made from something else: other windows,
     other rows, another configuration or other code.
     """
-    record, choice = read_json(folder / "model.json"), read_json(folder / "choice.json")
-    if not choice or not record or not (folder / "model.onnx").exists():
-        raise DataUnavailable(
-            f"{folder}: no model or no choice; run the lane (scalper run), or models and search first"
-        )
-    onnx = sha256(folder / "model.onnx")
-    if record.get("onnx") != onnx or record.get("input") != fit_input(lane, lake, fold)[0]:
-        raise Refused(f"{folder}: the model was not made from this fold's windows as they are now; run the lane again")
-    if choice.get("input") != choice_input(lane, lake, fold, onnx)[0]:
+    choice = read_json(folder / "choice.json")
+    own, place = variant(lane, folder, choice.get("model") or {})
+    record = read_json(place / "model.json")
+    if not choice or not record or not (place / MODEL).exists():
+        raise DataUnavailable(f"{place}: no model or no choice; run the lane (scalper run), or models and search first")
+    onnx = sha256(place / MODEL)
+    if record.get("onnx") != onnx or record.get("input") != fit_input(own, lake, fold)[0]:
+        raise Refused(f"{place}: the model was not made from this fold's windows as they are now; run the lane again")
+    if choice.get("input") != choice_input(lane, lake, fold, sha256(folder / MODEL))[0]:
         raise Refused(
             f"{folder}: the choice was not made on this fold's search window as it is now; run the lane again"
         )
-    return Recipe(lane, open_model(lane, folder / "model.onnx"), Choice(**choice["choice"]))
+    if "choice" not in choice:
+        raise Refused(str(choice["outcome"]))
+    return Recipe(lane, open_model(lane, place / MODEL), Choice(**choice["choice"]))
 
 
-def open_model(lane: Lane, path: Path) -> Model:
-    """A model's file, held against what this lane and this program would feed it.
+def open_model(lane: Lane, source: Path | bytes) -> Model:
+    """A model's file or bytes, held against what this lane and this program would feed it.
 
     Raises DataUnavailable if it is not there, Refused if it does not fit.
     """
     names = [one.name for one in features.catalogue(lane.features, lane.interval_ns)]
-    return Model.load(path, expect_features=names, expect_kernel=kernel_version(), expect_lane=lane.name)
-
-
-def choose(lane: Lane, sessions: Sessions, fold: Fold, folder: Path, trials: Path) -> dict[str, Any]:
-    """Search what the lane's trades depend on, on the fold's search window only; returns the record that is kept.
-
-    The score is the Sharpe ratio of daily net P&L, scaled down where there are too few trades for the gate to judge;
-    not trading scores 0. Every trial is appended to the ledger `trials`.
-    """
-    wanted, data = choice_input(lane, sessions.lake, fold, sha256(folder / "model.onnx"))
-    record = read_json(folder / "choice.json")
-    if record.get("input") == wanted:
-        return record | {"skipped": True}
-    plain = Recipe(lane, open_model(lane, folder / "model.onnx"), default_choice(lane))
-    found = ((day, sessions.find(day)) for day in fold.search)
-    inputs = [
-        flat_input(plain, sessions.session(day)) if ready is None else session_input(plain, ready)
-        for day, ready in found
-    ]
-    tested = len(fold.test) or len(fold.search)
-    needed = ENOUGH * lane.gate.trades_per_fold * len(fold.search) / tested
-    rows: list[dict[str, Any]] = []
-
-    def objective(choice: Choice) -> float:
-        cents, count = evaluate(lane, inputs, choice)
-        net: list[float] = (cents / 100).tolist()
-        score = sharpe(np.array(net) / lane.capital) if count else 0.0
-        score = (score if np.isfinite(score) else 0.0) * (min(1.0, count / needed) if score > 0 else 1.0)
-        rows.append({**asdict(choice), "score": score, "trades": count, "net": sum(net), "daily": net})
-        return score
-
-    study = run_study(lane.search, objective, plain.choice, drawn(lane))
-    best = {"lane": lane.name, "fold": fold.name, "data": data, "input": wanted}
-    ledger.append(trials, [best | row for row in rows])
-    record = {
-        "input": wanted,
-        "choice": asdict(study.best),
-        "score": study.value,
-        "trials": [{key: value for key, value in row.items() if key != "daily"} for row in rows],
-    }
-    write_json(folder / "choice.json", record)
-    return record | {"skipped": False}
+    return Model.load(source, expect_features=names, expect_kernel=kernel_version(), expect_lane=lane.name)

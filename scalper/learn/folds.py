@@ -12,13 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from scalper.errors import BadInput
+from scalper.learn import timeline
+from scalper.learn.timeline import Span
 from scalper.settings import FoldSettings
 
 Dates = tuple[date, ...]
-COLOURS = {"train": "#9aa5b1", "calibrate": "#c9a227", "search": "#3a7ca5", "test": "#2a9d5c", "holdout": "#b23a48"}
 WINDOWS = ("train", "calibrate", "search", "test")
 CALIBRATION = 3
 """One part in so many of the validation window calibrates, the rest is searched."""
+STUB = {"sessions": 0, "weeks": 3, "months": 11}
+"""A first or last unit with fewer sessions than this, half of the usual, joins its neighbour. A constant: what came
+later does not decide how the first folds are cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,14 @@ class Fold:
             found |= {f"{name}_from": dates[0], f"{name}_to": dates[-1], f"{name}_sessions": len(dates)}
         return found
 
+    def spans(self) -> list[Span]:
+        """Its windows for a picture."""
+        return [Span(self.name, name, dates) for name, dates in self.windows().items()]
+
+    def plot(self) -> Any:
+        """A plotly figure: its windows on one line."""
+        return timeline.figure(self.spans())
+
 
 @dataclass(frozen=True, slots=True)
 class Folds:
@@ -65,67 +77,67 @@ class Folds:
         """The sessions of the out-of-sample path, each once, in order."""
         return tuple(day for fold in self.folds for day in fold.test)
 
+    def spans(self) -> list[Span]:
+        """All windows for a picture, the hold-out in the row of the final recipe."""
+        spans = [span for fold in self.all() for span in fold.spans()]
+        return spans + ([Span(self.final.name, "holdout", self.holdout)] if self.holdout else [])
+
     def plot(self) -> Any:
         """A plotly figure: one line a fold, one colour a window, the hold-out at the end."""
-        import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
+        return timeline.figure(self.spans())
 
-        spans = [(fold.name, name, dates) for fold in self.all() for name, dates in fold.windows().items()]
-        if self.holdout:
-            spans.append((self.final.name, "holdout", self.holdout))
-        figure: Any = go.Figure()
-        for name, colour in COLOURS.items():
-            rows = [(label, dates) for label, window, dates in spans if window == name]
-            figure.add_bar(
-                name=name,
-                orientation="h",
-                y=[label for label, _ in rows],
-                base=[dates[0].isoformat() for _, dates in rows],
-                x=[((dates[-1] - dates[0]).days + 1) * 86_400_000 for _, dates in rows],
-                customdata=[[dates[0].isoformat(), dates[-1].isoformat(), len(dates)] for _, dates in rows],
-                hovertemplate="%{customdata[0]} to %{customdata[1]}, %{customdata[2]} sessions",
-                marker_color=colour,
-            )
-        figure.update_layout(
-            barmode="overlay",
-            template="plotly_white",
-            height=140 + 26 * (len(self.folds) + 1),
-            margin={"l": 60, "r": 20, "t": 30, "b": 30},
-            legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
-            xaxis={"type": "date"},
-            yaxis={"autorange": "reversed"},
-        )
-        return figure
+    def svg(self) -> str:
+        """The same picture as an SVG."""
+        return timeline.svg(f"{len(self.folds)} folds, {len(self.tested()):,} tested sessions", self.spans())
 
 
 def walk_forward(dates: Sequence[date], settings: FoldSettings) -> Folds:
     """Cut sessions into walk-forward folds that end at the newest one before the hold-out.
 
     Windows count in `settings.unit` and touch each other; the embargo is the last sessions of the earlier one, which
-    nothing uses. So a fold spans train + validate + test units, and what it chooses it chose before its test began.
+    nothing uses. A rolling fold spans train + validate + test units; an expanding one begins at the first session
+    instead, so its train window has `train` units or more. What a fold chooses it chose before its test began.
     The sessions of the validation window are calibrated on (the first third) and searched (the rest).
+
+    With step 1, further sessions change no fold but those that reach into the last unit, and add folds behind. With a
+    larger step that holds while the units grow by whole steps; else every fold moves, so that the last one ends at the
+    newest unit. The final recipe and the hold-out always move.
     Raises BadInput for sessions out of order, a step below the test length, or too few sessions (it says how many).
+    """
+    if settings.step < settings.test:
+        raise BadInput(
+            f"folds.step {settings.step} is below folds.test {settings.test}: a session would be tested twice; "
+            f"raise the step to {settings.test}"
+        )
+    usable, holdout = before_holdout(dates, settings)
+    units, middle = _units(usable, settings.unit), settings.train + settings.validate_
+    span = middle + settings.test
+    if len(units) < span:
+        raise _too_few(dates, units, span, settings)
+
+    def cut(number: int, start: int, test: Dates) -> Fold:
+        train = _flat(units[start if settings.kind == "rolling" else 0 : start + settings.train])
+        return _fold(number, train, _flat(units[start + settings.train : start + middle]), test, settings)
+
+    starts = range((len(units) - span) % settings.step, len(units) - span + 1, settings.step)
+    folds = tuple(cut(at, start, _flat(units[start + middle : start + span])) for at, start in enumerate(starts, 1))
+    return Folds(folds, cut(0, len(units) - middle, ()), holdout)
+
+
+def before_holdout(dates: Sequence[date], settings: FoldSettings) -> tuple[Dates, Dates]:
+    """The sessions that may be learned from and tested on, and the hold-out; the embargo between them is in neither.
+
+    Raises BadInput for sessions out of order.
     """
     days = tuple(dates)
     if any(a >= b for a, b in pairwise(days)):
         raise BadInput(
             "the sessions of the folds are out of order, or one is there twice; sort them and keep each once"
         )
-    if settings.step < settings.test:
-        raise BadInput(
-            f"folds.step {settings.step} is below folds.test {settings.test}: a session would be tested twice; "
-            f"raise the step to {settings.test}"
-        )
-    gap, span = settings.embargo_sessions, settings.train + settings.validate_ + settings.test
-    usable, holdout = _before_holdout(days, settings)
-    units = _units(usable, settings.unit)
-    if len(units) < span:
-        raise _too_few(days, units, span, settings)
-    starts = range((len(units) - span) % settings.step, len(units) - span + 1, settings.step)
-    folds = tuple(_fold(number, units[start : start + span], settings) for number, start in enumerate(starts, start=1))
-    newest = _flat(units[len(units) - settings.train - settings.validate_ :])
-    size = len(_flat(units[-settings.validate_ :]))
-    train, validate = newest[: len(newest) - size - gap], newest[len(newest) - size :]
-    return Folds(folds, Fold(0, *_checked("final", settings, train, *_validation(validate, gap)), test=()), holdout)
+    if settings.holdout_sessions == 0:
+        return days, ()
+    first = max(0, len(days) - settings.holdout_sessions)
+    return days[: max(0, first - settings.embargo_sessions)], days[first:]
 
 
 def purge(end_ns: npt.NDArray[np.int64], limit_ns: int) -> npt.NDArray[np.bool_]:
@@ -133,25 +145,16 @@ def purge(end_ns: npt.NDArray[np.int64], limit_ns: int) -> npt.NDArray[np.bool_]
     return end_ns <= limit_ns
 
 
-def _before_holdout(days: Dates, settings: FoldSettings) -> tuple[Dates, Dates]:
-    """The sessions that folds may use, and the hold-out; the embargo between them is in neither."""
-    if settings.holdout_sessions == 0:
-        return days, ()
-    first = max(0, len(days) - settings.holdout_sessions)
-    return days[: max(0, first - settings.embargo_sessions)], days[first:]
-
-
 def _units(days: Dates, unit: str) -> list[Dates]:
-    """Sessions grouped by unit. A first or last unit with less than half the usual sessions joins its neighbour."""
+    """Sessions grouped by unit; a stub at either end joins its neighbour."""
     groups: dict[tuple[int, ...], list[date]] = {}
     for position, day in enumerate(days):
         key = {"sessions": (position,), "weeks": tuple(day.isocalendar()[:2]), "months": (day.year, day.month)}[unit]
         groups.setdefault(key, []).append(day)
     units = [tuple(group) for group in groups.values()]
-    usual = float(np.median([len(group) for group in units])) if units else 0.0
-    if len(units) > 1 and len(units[0]) < usual / 2:
+    if len(units) > 1 and len(units[0]) < STUB[unit]:
         units[:2] = [units[0] + units[1]]
-    if len(units) > 1 and len(units[-1]) < usual / 2:
+    if len(units) > 1 and len(units[-1]) < STUB[unit]:
         units[-2:] = [units[-2] + units[-1]]
     return units
 
@@ -160,12 +163,12 @@ def _flat(units: Sequence[Dates]) -> Dates:
     return tuple(day for unit in units for day in unit)
 
 
-def _fold(number: int, units: Sequence[Dates], settings: FoldSettings) -> Fold:
-    gap, middle = settings.embargo_sessions, settings.train + settings.validate_
-    train = _flat(units[: settings.train])[:-gap]
-    validate = _flat(units[settings.train : middle])[:-gap]
-    test = _flat(units[middle:])
-    return Fold(number, *_checked(f"fold {number}", settings, train, *_validation(validate, gap)), test=test)
+def _fold(number: int, train: Dates, validate: Dates, test: Dates, settings: FoldSettings) -> Fold:
+    """A fold of windows that touch: the embargo is cut from the end of each that has a later one beside it."""
+    gap = settings.embargo_sessions
+    validate = validate[:-gap] if test else validate  # the hold-out lies an embargo behind already
+    where = f"fold {number}" if number else "final"
+    return Fold(number, *_checked(where, settings, train[:-gap], *_validation(validate, gap)), test=test)
 
 
 def _validation(days: Dates, gap: int) -> tuple[Dates, Dates]:
@@ -190,7 +193,7 @@ def _checked(
     return train, calibrate, search
 
 
-def _too_few(days: Dates, units: Sequence[Dates], span: int, settings: FoldSettings) -> BadInput:
+def _too_few(days: Sequence[date], units: Sequence[Dates], span: int, settings: FoldSettings) -> BadInput:
     tail = settings.holdout_sessions + (settings.embargo_sessions if settings.holdout_sessions else 0)
     need = f"{span + tail} sessions" if settings.unit == "sessions" else f"{span} {settings.unit} and {tail} sessions"
     found = f"{days[0]} to {days[-1]}" if days else "none"

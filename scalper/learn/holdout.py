@@ -48,7 +48,7 @@ def open_holdout(
             kind = row["kind"]
             if kind == HOLDOUT and [row[key] for key in ("recipe", "data", "model")] == [recipe, data, model]:
                 return replace(wanted, opened_at=row["opened_at"], lane=row["lane"], first_opening=False)
-            if row["first"] <= wanted.last and wanted.first <= row["last"]:
+            if _meets(row, days):
                 how = "opened" if kind == HOLDOUT else "walked over"
                 when = f" on {row['opened_at']}" if kind == HOLDOUT else ""
                 why = (
@@ -67,6 +67,19 @@ def note_path(path: Path, days: Sequence[date], *, lane: str, recipe: str) -> No
     span = {"first": days[0].isoformat(), "last": days[-1].isoformat()}
     with _alone(path):
         ledger.append(path, [{"kind": PATH, "lane": lane, "recipe": recipe, **span}])
+
+
+def seen(path: Path, days: Sequence[date]) -> list[ledger.Record]:
+    """What is recorded of any of these sessions, oldest first: openings of hold-outs and paths.
+
+    Raises Refused if the record was tampered with.
+    """
+    return [row for row in ledger.read(path) if _meets(row, days)]
+
+
+def _meets(row: ledger.Record, days: Sequence[date]) -> bool:
+    """Whether a record speaks of any of these sessions."""
+    return row["first"] <= days[-1].isoformat() and days[0].isoformat() <= row["last"]
 
 
 @contextmanager

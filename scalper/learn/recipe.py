@@ -10,7 +10,7 @@ from scalper.features import AUX
 from scalper.learn.model import Model
 from scalper.learn.session import Prepared
 from scalper.market import BAR, Session
-from scalper.policy import PREDICTION, Choice
+from scalper.policy import PREDICTION, Choice, unknown_norms
 from scalper.settings import Lane
 from scalper.simulate import SessionInput, no_predictions
 
@@ -53,16 +53,15 @@ def session_input(recipe: Recipe, ready: Prepared, fold: int = 0) -> SessionInpu
     )
 
 
-def flat_input(recipe: Recipe, session: Session, fold: int = 0) -> SessionInput:
-    """A session without bars: nothing happens in it, and it counts."""
+def flat_input(lane: Lane, session: Session, fold: int = 0) -> SessionInput:
+    """A session without bars, or one that nothing was learned for: nothing happens in it, and it counts."""
     return SessionInput(
         date=session.date,
         contract="",
         bars=np.empty(0, BAR),
         aux=np.empty(0, AUX),
         predictions=no_predictions(0),
-        timetable=recipe.lane.timetable(session),
-        norms=recipe.norms,
+        timetable=lane.timetable(session),
+        norms=unknown_norms(),
         fold=fold,
-        choice=recipe.choice,
     )

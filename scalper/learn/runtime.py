@@ -8,6 +8,7 @@ from scalper.errors import BadInput
 
 FEATURES = "features"
 PROBABILITIES = "probabilities"
+MOVES = "moves"
 
 
 def open_session(content: bytes, where: str = "model") -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scalper.learn.calibrate import FLAT
+from scalper.learn.calibration import FLAT
 
 Array = npt.NDArray[np.float64]
 Numbers = npt.NDArray[Any]

@@ -1,12 +1,11 @@
-"""Train one fold: XGBoost with early stopping, calibration on later sessions, and the ONNX model that leaves."""
+"""Train one fold: an ensemble with early stopping, calibration on later sessions, and the ONNX model that leaves."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,198 +13,235 @@ import numpy.typing as npt
 from scalper import log
 from scalper.clock import monotonic
 from scalper.errors import BadInput
-from scalper.learn import calibrate as calibration_of
-from scalper.learn.calibrate import CLASSES, Calibration
-from scalper.learn.dataset import Dataset
-from scalper.learn.export import margins, prove, to_onnx
-from scalper.learn.folds import purge
+from scalper.learn import calibration as calibration_of
+from scalper.learn.calibration import CLASSES, Calibration
+from scalper.learn.ensemble import Ensemble, Member
+from scalper.learn.estimators import Checkpoint, Estimator, Fitted, Target, estimator
+from scalper.learn.export import prove, to_onnx
+from scalper.learn.feed import Feed, Survey, survey
+from scalper.learn.memory import require
 from scalper.learn.model import SCHEMA, Papers
+from scalper.learn.moves import Moves
 from scalper.policy import unknown_norms
 from scalper.settings import ModelSettings
 
-if TYPE_CHECKING:
-    import xgboost
-
-BINS = 64
-"""Histogram bins a feature: half the time of XGBoost's 256, and noise has no finer structure."""
+Matrix = npt.NDArray[np.float32]
 PROOF_ROWS = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A fold's model. `onnx` is what decides anywhere; the booster is here for parity and explanation only.
+    """A fold's model. `onnx` is what decides anywhere; the ensemble is here for parity and explanation only.
 
-    curves: log-loss a round on the `tail` that stops it (on `train` if there is no tail); parity: see export.parity.
+    curves: loss a round on the `tail` that stops it (on `train` if there is no tail), of further members and of the
+    regressors with their names; parity: see export.parity; importance: measure to feature to share.
     """
 
-    booster: xgboost.Booster
+    ensemble: Ensemble
     calibration: Calibration
+    moves: Moves | None
     onnx: bytes
     metadata: dict[str, str]
     papers: Papers
     curves: dict[str, list[float]]
+    importance: dict[str, dict[str, float]]
+    survey: Survey
     parity: float
     seconds: float
 
     @property
     def best_round(self) -> int:
-        """Rounds of the booster, which was cut to the best one."""
-        return self.papers.rounds
+        """Rounds of the first member, which was cut to the best one."""
+        return self.papers.members[0]["rounds"]
 
 
 def train(
-    fit: Dataset,
-    calibrate: Dataset,
+    learn: Feed,
+    calibrate: Feed,
     settings: ModelSettings,
     *,
-    names: Sequence[str],
     lane: str,
     window: tuple[date, date],
     data_digest: str,
     kernel_version: str | int,
-    calibrate_until_ns: int | None = None,
+    horizon: int = 0,
+    others: Mapping[int, Feed] | None = None,
     norms: np.ndarray | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Trained:
-    """Train on `fit`, calibrate on the later sessions of `calibrate`, export and prove the model.
+    """Learn from `learn`, calibrate on the later sessions of `calibrate`, export and prove the model.
 
-    Rows without a label are left out, and so are rows whose label is known only after the next window's first bar:
-    that of `calibrate` for `fit`, `calibrate_until_ns` for `calibrate`. The same arguments give the same bytes, for any
-    number of threads. A class that a window lacks keeps a small probability. `norms` (MINUTES,) of NORM travel with the
-    model, None: unknown. Raises BadInput for no rows, infinite values, or names other than the dataset's.
+    `horizon` is that of the labels of `learn`; `others` are the same sessions with labels of further horizons, a member
+    each. Feeds leave out what is known too late (Feed.limit_ns). The same arguments give the same bytes. A class that a
+    window lacks keeps a small probability. `norms` (MINUTES,) of NORM travel with the model, None: unknown. With a
+    `checkpoint` a killed training goes on where it was. Raises BadInput for no rows, infinite values or other features,
+    Refused for a training that does not fit into memory or a graph that is not what was learned.
     """
     started = monotonic()
-    if tuple(names) != fit.names:
-        raise BadInput(f"lane {lane}: the features to train on are not those of the dataset; build the features again")
-    rows = _usable(fit, int(calibrate.ts_ns[0]) if len(calibrate) else None, f"lane {lane}, train window", names)
-    later = _usable(calibrate, calibrate_until_ns, f"lane {lane}, calibration window", names)
-    counts = np.bincount(rows.label, minlength=CLASSES)
-    if (counts == 0).any():
-        absent = ", ".join(("DOWN", "FLAT", "UP")[index] for index in np.flatnonzero(counts == 0))
-        log.warn(f"lane {lane}, train window from {window[0]}: no row is labelled {absent}; it will not be predicted")
-    booster, curves = _boost(*_split(rows, settings), settings)
-    calibration = calibration_of.fit(margins(booster, later.x, settings.threads), later.label)
-    usual = unknown_norms() if norms is None else norms
+    kind = estimator(settings.estimator)
+    feeds = {horizon: learn, **(others or {})}
+    surveys = {one: survey(feed) for one, feed in feeds.items()}
+    own = surveys[horizon]
+    _look(own, settings, f"lane {lane}, {learn.where}")
+    require(kind, own, len(learn.names), settings, f"lane {lane}, {learn.where}")
+    members = _members(kind, feeds, surveys, settings, checkpoint)
+    ensemble = Ensemble(members)
+    margins, label, later = _asked(ensemble, calibrate)
+    calibration = calibration_of.fit(settings.calibration, margins, label)
+    moves = _moves(learn, own, settings, checkpoint) if settings.moves == "regressors" else None
     papers = Papers(
         schema=SCHEMA,
         lane=lane,
-        features=tuple(names),
+        features=learn.names,
         kernel_version=str(kernel_version),
         data_digest=data_digest,
         window=(window[0].isoformat(), window[1].isoformat()),
-        class_moves=_class_moves(rows),
-        priors=_three(counts / counts.sum()),
-        counts=(int(counts[0]), int(counts[1]), int(counts[2])),
-        calibration=(calibration.scale, *calibration.bias),
-        rounds=booster.num_boosted_rounds(),
-        seed=settings.seed,
-        minute_volatility=_known(usual["volatility_ticks"]),
-        minute_volume=_known(usual["volume"]),
+        class_moves=own.class_moves,
+        priors=_shares(own.counts),
+        counts=own.counts,
+        estimator=settings.estimator,
+        span=ensemble.span,
+        row_by_row=kind.row_by_row,
+        members=tuple(
+            {"horizon": one.horizon, "seed": one.seed, "weight": one.weight, "rounds": one.fitted.rounds}
+            for one in members
+        ),
+        calibration=calibration.papers(),
+        **_minutes(norms),
     )
     metadata = papers.as_metadata()
-    onnx = to_onnx(booster, calibration, metadata)
-    proof = np.concatenate([rows.x[-PROOF_ROWS:], later.x[:PROOF_ROWS]])
-    worst = prove(onnx, booster, calibration, proof)
-    return Trained(booster, calibration, onnx, metadata, papers, curves, worst, monotonic() - started)
+    onnx = to_onnx(ensemble, calibration, moves, metadata, len(learn.names))
+    proof = np.concatenate([_last(learn, own, ensemble.span), later])
+    parity = prove(onnx, ensemble, calibration, moves, proof)
+    weighed = ensemble.importance(proof)
+    importance = {name: dict(zip(learn.names, values.tolist(), strict=True)) for name, values in weighed.items()}
+    curves = ensemble.curves()
+    for name, fitted in () if moves is None else (("move", moves.move), ("size", moves.size)):
+        curves |= {f"{kind_of}_{name}": curve for kind_of, curve in fitted.curves.items()}
+    taken = monotonic() - started
+    return Trained(ensemble, calibration, moves, onnx, metadata, papers, curves, importance, own, parity, taken)
 
 
-def _usable(data: Dataset, limit_ns: int | None, where: str, names: Sequence[str]) -> Dataset:
-    """The labelled rows that are known in time. Raises BadInput if there are none, or for an infinite value."""
-    keep = data.labelled()
-    if limit_ns is not None:
-        keep &= purge(data.end_ns, limit_ns)
-    rows = data.rows(keep)
-    if len(rows) == 0:
-        raise BadInput(f"{where}: none of its {len(data)} rows has a label that is known in time; lengthen the window")
-    infinite = np.isinf(rows.x).any(axis=0)
-    if infinite.any():
-        column = int(infinite.argmax())
-        row = int(np.isinf(rows.x[:, column]).argmax())
+def _look(found: Survey, settings: ModelSettings, where: str) -> None:
+    """Say what is odd about the rows, but no reason not to learn from them. Raises BadInput for too few."""
+    if found.rows < settings.least_rows:
         raise BadInput(
-            f"{where}: feature {names[column]} is infinite at ts_ns {rows.ts_ns[row]} of session "
-            f"{rows.dates[rows.session[row]]}; build the features of that session again"
+            f"{where}: {found.rows} rows can be learned from, {settings.least_rows} are wanted (model.least_rows); "
+            "lengthen folds.train or add data"
         )
-    return rows
+    if found.absent:
+        log.warn(f"{where}: no row is labelled {', '.join(found.absent)}; it will not be predicted")
 
 
-def _split(rows: Dataset, settings: ModelSettings) -> tuple[Dataset, Dataset | None]:
-    """Rows to learn from and the tail that stops it, a session between if there are three; a single one has no tail."""
-    present = np.unique(rows.session)
-    tail = max(1, round(len(present) * settings.early_stopping_share))
-    if len(present) < 2:
-        return rows.rows(slice(None, None, settings.every)), None
-    cut = len(present) - tail
-    head_end = present[cut - 1] if cut >= 2 else present[cut]
-    late = rows.between(int(present[cut]), int(present[-1]) + 1)
-    head = rows.between(0, int(head_end))
-    head = head.rows(purge(head.end_ns, int(late.ts_ns[0])))
-    return head.rows(slice(None, None, settings.every)), late
+def _members(
+    kind: Estimator,
+    feeds: Mapping[int, Feed],
+    surveys: Mapping[int, Survey],
+    settings: ModelSettings,
+    checkpoint: Checkpoint | None,
+) -> tuple[Member, ...]:
+    """A member for each horizon and seed; a horizon's weight is shared by its seeds."""
+    given = settings.horizon_weights or (1.0,) * len(feeds)
+    members: list[Member] = []
+    for (horizon, feed), weight in zip(feeds.items(), given, strict=True):
+        found = surveys[horizon]
+        head, tail = split(feed, found, settings)
+        target = Target("classes", settings.weights, found.mean_weight(head.dates), _class_weights(found, settings))
+        bias = _three(-np.log(np.array(target.class_weights))) if settings.classes == "balanced" else (0.0, 0.0, 0.0)
+        for seed in range(settings.seed, settings.seed + settings.seeds):
+            saved = checkpoint.of(f"h{horizon}s{seed}") if checkpoint else None
+            fitted = kind.fit(target, head, tail, settings, seed=seed, checkpoint=saved)
+            members.append(Member(fitted, horizon, seed, round(weight / sum(given) / settings.seeds, 12), bias))
+    return tuple(members)
 
 
-def _boost(
-    head: Dataset, tail: Dataset | None, settings: ModelSettings
-) -> tuple[xgboost.Booster, dict[str, list[float]]]:
-    """The booster, sliced to its best round, and its learning curves.
+def _class_weights(found: Survey, settings: ModelSettings) -> tuple[float, float, float]:
+    """What a row of each class counts: so that the classes that are there weigh the same, and a row 1 on average."""
+    if settings.classes == "none":
+        return 1.0, 1.0, 1.0
+    counts = np.array(found.counts, np.float64)
+    here = int((counts > 0).sum())
+    return _three(np.where(counts > 0, counts.sum() / (here * np.maximum(counts, 1)), 1.0))
 
-    The margins start at 0 (base_score), as the ONNX trees do: then both add the same numbers in the same order. Weights
-    teach only: what stops the rounds is the plain log-loss of the tail.
+
+def _moves(learn: Feed, found: Survey, settings: ModelSettings, checkpoint: Checkpoint | None) -> Moves | None:
+    """The regressors of move and volatility, always by XGBoost; None where no row has a move.
+
+    They learn more gently than the classes: a move is mostly noise, and a row of a squared error weighs 1 where one of
+    a class weighs about 0.2, so the same min_child_weight would mean far smaller leaves.
     """
-    import xgboost
+    if found.usual_move <= 0:
+        log.warn(f"{learn.where}: no row has moved; the expected move comes from the classes")
+        return None
+    kind, head_tail = estimator("xgboost"), split(learn, found, settings)
+    gentle = settings.model_copy(
+        update={
+            "depth": min(settings.depth, 3),
+            "learning_rate": 0.3 * settings.learning_rate,
+            "rounds": 3 * settings.rounds,
+            "min_child_weight": 15 * settings.min_child_weight,
+        }
+    )
 
-    parameters = {
-        "objective": "multi:softprob",
-        "num_class": CLASSES,
-        "base_score": 0.0,
-        "tree_method": "hist",
-        "max_bin": BINS,
-        "max_depth": settings.depth,
-        "eta": settings.learning_rate,
-        "min_child_weight": settings.min_child_weight,
-        "subsample": settings.subsample,
-        "colsample_bytree": settings.colsample,
-        "seed": settings.seed,
-        "nthread": settings.threads,
-        "eval_metric": "mlogloss",
-        "verbosity": 0,
+    def fit(name: str, target: Target) -> Fitted:
+        saved = checkpoint.of(name) if checkpoint else None
+        return kind.fit(target, *head_tail, gentle, seed=settings.seed, checkpoint=saved)
+
+    weighed = (settings.weights, found.mean_weight(head_tail[0].dates))
+    return Moves(fit("move", Target("move", *weighed)), fit("size", Target("size", *weighed)), found.usual_move)
+
+
+def split(feed: Feed, found: Survey, settings: ModelSettings) -> tuple[Feed, Feed | None]:
+    """Rows to learn from and the tail that stops it, a session between if there are three; a single one has no tail."""
+    days = list(found.sessions)
+    tail = max(1, round(len(days) * settings.early_stopping_share))
+    if len(days) < 2:
+        return feed.between(days, every=settings.every), None
+    cut = len(days) - tail
+    head = days[: cut - 1] if cut >= 2 else days[:cut]
+    late = feed.between(days[cut:])
+    return feed.between(head, limit_ns=found.first_ns[days[cut]], every=settings.every), late
+
+
+def _asked(ensemble: Ensemble, feed: Feed) -> tuple[Matrix, npt.NDArray[np.int8], Matrix]:
+    """Margins and labels of a feed's rows, and the first of these rows. Raises BadInput if it is empty."""
+    margins: list[Matrix] = []
+    labels: list[npt.NDArray[np.int8]] = []
+    first: list[Matrix] = []
+    for x, rows in feed.sequences(ensemble.span):
+        margins.append(ensemble.raw(x))
+        labels.append(rows.label)
+        if sum(map(len, first)) < PROOF_ROWS:
+            first.append(x)
+    if not margins:
+        raise BadInput(f"{feed.where}: no row has a label that is known in time; lengthen the window")
+    return np.concatenate(margins), np.concatenate(labels), np.concatenate(first)[:PROOF_ROWS]
+
+
+def _last(learn: Feed, found: Survey, span: int) -> Matrix:
+    """The last rows that were learned from, as the model reads them."""
+    taken: list[Matrix] = []
+    for day in reversed(found.sessions):
+        taken += [x for x, _ in learn.between([day]).sequences(span)]
+        if sum(len(one) for one in taken) >= PROOF_ROWS:
+            break
+    return np.concatenate(taken[::-1])[-PROOF_ROWS:]
+
+
+def _minutes(norms: np.ndarray | None) -> dict[str, tuple[float | None, ...]]:
+    """The norms as papers hold them: None for NaN."""
+    usual = unknown_norms() if norms is None else norms
+    columns = {"minute_volatility": usual["volatility_ticks"], "minute_volume": usual["volume"]}
+    return {
+        name: tuple(None if math.isnan(value) else value for value in values.tolist())
+        for name, values in columns.items()
     }
-    learn = xgboost.QuantileDMatrix(
-        head.x, label=head.label, weight=_weights(head, settings), max_bin=BINS, nthread=settings.threads
-    )
-    watched = (learn, "train")
-    if tail is not None:
-        late = xgboost.QuantileDMatrix(tail.x, label=tail.label, ref=learn, max_bin=BINS, nthread=settings.threads)
-        watched = (late, "tail")
-    seen: dict[str, Any] = {}
-    booster = xgboost.train(
-        parameters,
-        learn,
-        settings.rounds,
-        evals=[watched],
-        evals_result=seen,
-        early_stopping_rounds=None if tail is None else settings.early_stopping,
-        verbose_eval=False,
-    )
-    if tail is not None:
-        booster = booster[: booster.best_iteration + 1]
-    return booster, {name: [float(loss) for loss in scores["mlogloss"]] for name, scores in seen.items()}
 
 
-def _weights(head: Dataset, settings: ModelSettings) -> npt.NDArray[np.float64] | None:
-    """What each row counts, 1 on average so that min_child_weight keeps its meaning; None: all the same."""
-    return head.weight / head.weight.mean(dtype=np.float64) if settings.weights == "uniqueness" else None
-
-
-def _class_moves(rows: Dataset) -> tuple[float, float, float]:
-    """Mean of move over volatility for each class; 0 for a class without rows. Rows without volatility do not count."""
-    sound = (rows.volatility_ticks > 0) & np.isfinite(rows.move_ticks)
-    ratio = rows.move_ticks[sound].astype(np.float64) / rows.volatility_ticks[sound]
-    number = np.bincount(rows.label[sound], minlength=CLASSES)
-    return _three(np.bincount(rows.label[sound], weights=ratio, minlength=CLASSES) / np.maximum(number, 1))
-
-
-def _known(values: npt.NDArray[np.float64]) -> tuple[float | None, ...]:
-    """Numbers as JSON holds them: None for NaN."""
-    return tuple(None if math.isnan(value) else value for value in values.tolist())
+def _shares(counts: tuple[int, int, int]) -> tuple[float, float, float]:
+    return _three(np.array(counts) / sum(counts))
 
 
 def _three(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+    assert values.shape == (CLASSES,)
     return float(values[0]), float(values[1]), float(values[2])

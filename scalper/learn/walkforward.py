@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -11,10 +12,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from scalper.learn.digests import read_json
-from scalper.learn.fitting import recipe
+from scalper.learn.digests import chosen_folder, read_json
+from scalper.learn.fitting import recipe, refused
 from scalper.learn.folds import Fold
-from scalper.learn.recipe import flat_input, session_input
+from scalper.learn.recipe import Recipe, flat_input, session_input
 from scalper.learn.session import Prepared, Sessions, labels_of
 from scalper.settings import Lane
 from scalper.simulate import SessionInput, Simulation, simulate
@@ -50,22 +51,34 @@ SCORED = pl.Schema(
 def walk(lane: Lane, sessions: Sessions, root: Path, stretches: Sequence[tuple[Fold, Sequence[date]]]) -> WalkPath:
     """Predict the sessions of each stretch with its fold's recipe, which lies in a folder of `root`.
 
-    Raises Refused when a recipe was not made from its fold's windows as they are now.
+    A fold whose windows gave no model trades nothing. Raises Refused when a recipe was not made from its fold's windows
+    as they are now.
     """
     inputs: list[SessionInput] = []
     scored: list[pl.DataFrame] = [pl.DataFrame(schema=SCORED)]
     for fold, days in stretches:
         number, folder = fold.number, root / fold.name
-        used = recipe(lane, sessions.lake, fold, folder)
-        prior = read_json(folder / "model.json")["prior"]
-        for day in days:
-            ready = sessions.find(day)
-            if ready is None:
-                inputs.append(flat_input(used, sessions.session(day), number))
-                continue
-            one = session_input(used, ready, number)
-            inputs.append(one)
-            scored.append(_scored(lane, ready, one, prior))
+        if refused(lane, sessions.lake, fold, folder):
+            inputs += [flat_input(lane, sessions.session(day), number) for day in days]
+            continue
+        path = follow(sessions, recipe(lane, sessions.lake, fold, folder), days, number)
+        inputs += path.inputs
+        scored.append(path.scored)
+    return WalkPath(inputs, pl.concat(scored))
+
+
+def follow(sessions: Sessions, used: Recipe, days: Sequence[date], number: int = 0) -> WalkPath:
+    """Predict sessions with one recipe; `number` is that of its fold."""
+    inputs: list[SessionInput] = []
+    scored: list[pl.DataFrame] = [pl.DataFrame(schema=SCORED)]
+    for day in days:
+        ready = sessions.find(day)
+        if ready is None:
+            inputs.append(flat_input(used.lane, sessions.session(day), number))
+            continue
+        one = session_input(used, ready, number)
+        inputs.append(one)
+        scored.append(_scored(used.lane, ready, one, used.model.papers.priors))
     return WalkPath(inputs, pl.concat(scored))
 
 
@@ -120,7 +133,9 @@ def fold_table(folds: Sequence[Fold], result: Simulation, root: Path, scored: pl
     daily, capital = result.daily(), result.lane.capital
     for fold in folds:
         mine = daily.filter(pl.col("fold") == fold.number)
-        choice, model = read_json(root / fold.name / "choice.json"), read_json(root / fold.name / "model.json")
+        choice = read_json(root / fold.name / "choice.json")
+        model = read_json(chosen_folder(root / fold.name) / "model.json")
+        outcomes = [str(one["outcome"]) for one in (model, choice) if one.get("outcome")]
         seen = scored.filter(pl.col("fold") == fold.number)
         right = pl.concat_list("down", "flat", "up").list.get(pl.col("label").cast(pl.Int64))
         loss = seen.select((-right.clip(1e-15).log()).mean()).item() if seen.height else None
@@ -134,9 +149,12 @@ def fold_table(folds: Sequence[Fold], result: Simulation, root: Path, scored: pl
                 "trades": int(mine["trades"].sum()),
                 "net": float(mine["net"].sum()),
                 "sharpe": float(sharpe(mine["net"].to_numpy() / capital)),
-                **choice["choice"],
-                "best_round": int(model["best_round"]),
+                **dict.fromkeys(("confidence", "stop_atr", "reward_to_risk")),
+                **choice.get("choice", {}),
+                "model": json.dumps(choice.get("model") or {}),
+                "best_round": model.get("best_round"),
                 "logloss": loss,
+                "outcome": "; ".join(outcomes),
             }
         )
-    return pl.DataFrame(rows)
+    return pl.DataFrame(rows, infer_schema_length=None)

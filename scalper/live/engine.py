@@ -97,14 +97,17 @@ class Engine:
         windows = features.params(lane.features, lane.interval_ns)
         columns = len(features.catalogue(lane.features, lane.interval_ns))
         self._stream = features.Stream(features.fresh(contract, context, windows), windows, self.timetable, columns)
+        self._scorer = recipe.model.scorer()
 
     def open(self) -> None:
         """Start the session: its counters begin, the account's limits go on."""
         _core.open_session(self.account[0], self.rules[0])
 
     def warm_up(self, bar: np.ndarray) -> None:
-        """Take a bar that was decided on before a restart into the features only."""
-        self._stream.push(bar)
+        """Take a bar that was decided on before a restart into the features, and into what the model remembers."""
+        row, volatility = self._stream.push(bar)
+        if self._askable(bar, volatility):
+            self._scorer.push(row)
 
     def on_bar(self, bar: np.ndarray, *, halted: bool = False) -> Step:
         """Fills of the bar (1,), then the decision at its close; `submit` passes it on."""
@@ -133,14 +136,15 @@ class Engine:
         _core.close_session(self.account[0], self.rules[0])
         return fills, trades
 
-    def save(self) -> tuple[bytes, bytes]:
-        """Features and account as bytes; with the broker's memory all that a restart needs."""
-        return self._stream.state.tobytes(), self.account.tobytes()
+    def save(self) -> tuple[bytes, bytes, bytes]:
+        """Features, account and the model's last rows as bytes; with the broker's memory all that a restart needs."""
+        return self._stream.state.tobytes(), self.account.tobytes(), self._scorer.save()
 
-    def restore(self, saved: tuple[bytes, bytes]) -> Self:
+    def restore(self, saved: tuple[bytes, bytes, bytes]) -> Self:
         """Go on from saved bytes. Raises BadInput if another version or other features made them."""
         self._stream.state = features.restore(saved[0], self._stream.windows)
         self.account = record(saved[1], ACCOUNT, "account")
+        self._scorer.restore(saved[2])
         return self
 
     def _book(self, fills: np.ndarray) -> np.ndarray:
@@ -151,10 +155,12 @@ class Engine:
         return trades[:closed]
 
     def _predict(self, bar: np.ndarray, row: np.ndarray, volatility: float) -> np.ndarray:
-        """One row through the model where it may be asked: a traded bar in the lane's hours, warm."""
-        if np.isnan(volatility) or not tradable(bar, self.timetable)[0]:
-            return np.zeros(1, PREDICTION)
-        return self.recipe.model.predict(row, np.array([volatility]))
+        """One row through the model where it may be asked."""
+        return self._scorer.predict(row, volatility) if self._askable(bar, volatility) else np.zeros(1, PREDICTION)
+
+    def _askable(self, bar: np.ndarray, volatility: float) -> bool:
+        """A traded bar in the lane's hours, warm."""
+        return not np.isnan(volatility) and bool(tradable(bar, self.timetable)[0])
 
     def _halt(self, decision: Any) -> None:
         """Override the policy: no entry, and what is open or under way goes off, if it is not on its way out."""

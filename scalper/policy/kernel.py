@@ -404,7 +404,7 @@ def _entry(a, r, bar, x, q, t, d, side, confidence, equity, cash, reversing):
     round_trip = 2 * (a.slippage + r.commission_cents / r.tick_cents)
     if not side * q.move_ticks >= r.move_over_cost * round_trip:
         return refuse(d, G_MOVE, side * q.move_ticks, r.move_over_cost * round_trip)
-    n = distances(a, r, bar, x, d, side)
+    n = distances(a, r, bar, x, q, d, side)
     if n > 0:
         n = contracts(a, r, t, d, min(a.start_cents, cash), confidence, close_ns)
     if n > 0:

@@ -120,6 +120,7 @@ RULES = np.dtype(
         ("reverse_confidence", "f8"),
         ("move_over_cost", "f8"),
         ("stop_kind", "i8"),  # STOP_ATR, STOP_FIXED or STOP_SWING
+        ("foreseen", "i8"),  # 1: distances of an entry by ATR are those of the volatility foreseen
         ("stop_fixed", "i8"),
         ("stop_atr", "f8"),
         ("stop_min", "i8"),

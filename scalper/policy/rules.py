@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 
 import numpy as np
@@ -32,11 +32,22 @@ FIRMS = {"own": FIRM_NONE, "topstep": FIRM_DAY_END, "apex": FIRM_OPEN_EQUITY}
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the search chooses: entry threshold, stop in ATR multiples, target in multiples of the stop."""
+    """What the search chooses: entry threshold, stop in ATR multiples, target in multiples of the stop.
+
+    stop_ticks, target_ticks (fixed ones) and risk (most of the capital that a trade may lose, a share) are None where
+    they stay the lane's own.
+    """
 
     confidence: float
     stop_atr: float
     reward_to_risk: float
+    stop_ticks: int | None = None
+    target_ticks: int | None = None
+    risk: float | None = None
+
+    def numbers(self) -> dict[str, float]:
+        """By name, without those that are the lane's own: what records and bundles keep."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def cents(amount: Decimal | float) -> int:
@@ -63,7 +74,7 @@ def rules(lane: Lane, choice: Choice | None = None) -> np.ndarray:
     _signals(row, lane, choice)
     _exits(row, lane, choice)
     _sizes(row, lane)
-    _limits(row, lane)
+    _limits(row, lane, choice)
     return row
 
 
@@ -100,7 +111,9 @@ def _exits(row: np.ndarray, lane: Lane, choice: Choice) -> None:
         _barriers(row, lane)
         return
     row["stop_kind"] = STOPS[stop.kind or "atr"]
-    row["stop_fixed"], row["stop_atr"] = stop.fixed_ticks, choice.stop_atr
+    row["foreseen"] = lane.model.moves == "regressors"
+    row["stop_fixed"], row["stop_atr"] = choice.stop_ticks or stop.fixed_ticks, choice.stop_atr
+    row["target_fixed"] = choice.target_ticks or lane.policy.target_ticks or 0
     row["reward_to_risk"] = choice.reward_to_risk
 
 
@@ -128,11 +141,12 @@ def _sizes(row: np.ndarray, lane: Lane) -> None:
         row["tier_risk"][0, index] = tier.risk
 
 
-def _limits(row: np.ndarray, lane: Lane) -> None:
+def _limits(row: np.ndarray, lane: Lane, choice: Choice) -> None:
     risk = lane.risk
     capital = cents(lane.capital)
     row["capital_cents"] = capital
-    for key in ("per_trade", "day_loss", "day_drawdown", "account_drawdown", "kill"):
+    row["per_trade_cents"] = _part(choice.risk or risk.per_trade, capital)
+    for key in ("day_loss", "day_drawdown", "account_drawdown", "kill"):
         row[f"{key}_cents"] = _part(getattr(risk, key), capital)
     row["floor_cents"] = capital - _part(1 - Decimal(str(risk.floor)), capital)
     row["pause_losses"], row["pause_ns"] = risk.pause_losses, risk.pause_min * 60 * SECOND_NS

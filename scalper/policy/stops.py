@@ -29,26 +29,27 @@ def _behind_swing(a, r, bar, x, d, side):
 
 
 @kernel
-def distances(a, r, bar, x, d, side):
+def distances(a, r, bar, x, q, d, side):
     """Write stop and target of an entry into d, in ticks from its fill; 0 if there is no place for a stop."""
+    volatility = q.volatility_ticks if r.foreseen else x.volatility_ticks
     if r.stop_kind == STOP_SWING:
         stop = _behind_swing(a, r, bar, x, d, side)
         if stop == 0:
             return 0
     elif r.stop_kind == STOP_FIXED:
         stop = r.stop_fixed
-    elif np.isnan(x.volatility_ticks):
-        return refuse(d, G_VOLATILITY, x.volatility_ticks, 0.0)
+    elif np.isnan(volatility):
+        return refuse(d, G_VOLATILITY, volatility, 0.0)
     else:
-        stop = away(r.stop_atr, x.volatility_ticks, r.stop_min, r.stop_max)
+        stop = away(r.stop_atr, volatility, r.stop_min, r.stop_max)
     if r.target_fixed > 0:
         target = r.target_fixed
     elif r.target_atr == 0.0:
         target = rewarded(stop, r.reward_to_risk)
-    elif np.isnan(x.volatility_ticks):
-        return refuse(d, G_VOLATILITY, x.volatility_ticks, 0.0)
+    elif np.isnan(volatility):
+        return refuse(d, G_VOLATILITY, volatility, 0.0)
     else:
-        target = away(r.target_atr, x.volatility_ticks, r.target_min, r.target_max)
+        target = away(r.target_atr, volatility, r.target_min, r.target_max)
     d.stop_ticks, d.target_ticks = stop, target
     return 1
 

@@ -64,6 +64,8 @@ def _times(lane: Lane, firm_flat: time | None) -> Iterator[str]:
 def _exits(lane: Lane) -> Iterator[str]:
     """What acts on the way to the target must lie before it."""
     stop, reward = lane.policy.stop, _reward(lane)
+    if lane.exits_by_label and lane.policy.target_ticks is not None:
+        yield "policy.target_ticks: the label's barriers place the target; leave it out, or name policy.stop.kind"
     if reward is None:
         return
     if lane.policy.partial and reward <= 1:
@@ -77,7 +79,10 @@ def _exits(lane: Lane) -> Iterator[str]:
 def _reward(lane: Lane) -> float | None:
     """The target in stops, None where it depends on the market."""
     if not lane.exits_by_label:
-        return lane.policy.reward_to_risk
+        ticks, own = lane.policy.target_ticks, lane.policy.stop
+        if ticks is None:
+            return lane.policy.reward_to_risk
+        return ticks / own.fixed_ticks if own.kind == "fixed" else None
     stop, target = lane.labels.stop, lane.labels.target
     if target.ticks is not None and stop.ticks is not None:
         return target.ticks / stop.ticks

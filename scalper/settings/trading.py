@@ -122,6 +122,8 @@ class PolicySettings(Section):
     move_over_cost: float = Field(default=2.0, ge=0, le=1000)
     """Least expected move, in round trips of commission and expected slippage."""
     reward_to_risk: float = Field(default=2.0, gt=0, le=1000)
+    target_ticks: Positive | None = None
+    """A target so many ticks from the fill, in place of reward to risk."""
     stop: StopSettings = StopSettings()
     partial: float = Field(default=0.0, ge=0, lt=1)
     """Share of the contracts that is taken at a gain of one stop, rounded down."""

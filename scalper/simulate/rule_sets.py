@@ -19,6 +19,9 @@ SECTIONS = ("policy", "risk", "simulation")
 CHOSEN = {
     "policy.confidence": "confidence",
     "policy.stop.atr_multiple": "stop_atr",
+    "policy.stop.fixed_ticks": "stop_ticks",
+    "policy.target_ticks": "target_ticks",
+    "risk.per_trade": "risk",
     "policy.reward_to_risk": "reward_to_risk",
 }
 """What the search chooses a fold: a set that varies it has its own value in every fold."""

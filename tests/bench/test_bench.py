@@ -139,6 +139,21 @@ def test_decide_document() -> None:
     assert set(found["parts"]) == {"features", "score", "policy"}
 
 
+@pytest.mark.long
+def test_learn_document() -> None:
+    found = bench.run("learn", 25_000, features=10)
+    assert set(found) >= RATES | {"rows", "rows_per_second", "times_the_binned", "on_disk", "fold", "search", "live"}
+    assert (found["trees"], found["peer"]["trees"], found["live"]["trees"]) == (300, 300, 600)
+    assert found["on_disk"]["peak_mib_of_training"] > 0
+    assert set(found["with_missing_values"]) == {"ram", "disk"}
+    assert found["fold"]["rows"] == 100_000
+    assert found["fold"]["parity"] < 1e-6
+    assert 100 < found["search"]["trials"] <= 200
+    assert found["search"]["failed"] == 0
+    assert 0 < found["live"]["p50_ms"] <= found["live"]["p99_ms"]
+    _sound(found, "rows")
+
+
 def test_ticks_document() -> None:
     found = bench.run("ticks", 3000)
     assert set(found) >= RATES | {"rows", "rows_per_second", "trades", "kernel"}
@@ -213,5 +228,6 @@ def test_command_line(tmp_path: Path, scalper: Verb) -> None:
     assert (code, out) == (0, "")
     assert "rows_per_second" in err
     assert scalper("bench", "nothing", home=tmp_path)[0] == 2
+    assert scalper("bench", "ticks", "--features", "9", home=tmp_path)[0] == 3
     assert scalper("bench", "import", "--rows", "999000000", home=tmp_path)[0] == 3
     assert not list(tmp_path.iterdir())  # a benchmark leaves nothing in the home

@@ -13,7 +13,7 @@ from scalper import features
 from scalper.gate.case import Measured
 from scalper.gate.evidence import Evidence
 from scalper.lake import Lake, bar_keys
-from scalper.learn import Dataset, Fold, Folds, Model, train
+from scalper.learn import Dataset, Feed, Fold, Folds, Model, train
 from scalper.learn.digests import kernel_version, recipe_digest
 from scalper.learn.recipe import Recipe
 from scalper.learn.session import labels_of, prepare
@@ -45,7 +45,7 @@ def make_lane(**changes: Any) -> Lane:
         "features": {"ema": (9, 21), "volatility": (10, 30, 60), "higher": ("5m",), "macd": (6, 13, 5)},
         "labels": {"horizon": 10},
         "gate": {"bootstrap": 300},
-        "model": {"rounds": 4, "threads": 1, "min_child_weight": 1.0},
+        "model": {"rounds": 4, "threads": 1, "min_child_weight": 1.0, "least_rows": 1},
     }
     return Lane(**document | changes)
 
@@ -202,8 +202,9 @@ def make_recipe(lake: Lake, lane: Lane, days: list[date], papers: dict[str, Any]
         names,
     )
     known: dict[str, Any] = {"lane": lane.name, "window": (days[0], days[-1]), "data_digest": "d" * 64}
-    known |= {"names": names, "kernel_version": kernel_version()} | (papers or {})
-    trained = train(data.between(0, len(every) - 1), data.between(len(every) - 1, len(every)), lane.model, **known)
+    known |= {"kernel_version": kernel_version()} | (papers or {})
+    feed = Feed.of(data)
+    trained = train(feed.between(data.dates[:-1]), feed.between(data.dates[-1:]), lane.model, **known)
     return Recipe(lane, Model(trained.onnx), Choice(0.7, 1.5, 2.0))
 
 

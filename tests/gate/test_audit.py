@@ -22,10 +22,11 @@ from scalper.gate.audit_stored import Predictions, joins, keys, stored
 from scalper.gate.found import Found, Result, Tally
 from scalper.gate.subject import Subject, every, spread
 from scalper.lake import Lake, bar_keys
-from scalper.learn import Fold, Folds, digests, fitting, train
+from scalper.learn import Feed, Fold, Folds, digests, fitting, train
 from scalper.learn import walkforward as walking
 from scalper.learn.dataset import Dataset, load
 from scalper.learn.norms import Norms
+from scalper.learn.search import choose
 from scalper.learn.session import Sessions, labels_of, prepare
 from scalper.market import session, sessions
 from scalper.settings import Lane
@@ -322,10 +323,10 @@ def test_a_model_or_a_choice_of_other_windows_is_caught(mine: Small) -> None:
     scored = scored.with_columns(pl.col("threshold") + 0.01)
     assert wrong() == "fold_01: the path was traded at another threshold than its search chose"
     kept = {name: (folder / name).read_bytes() for name in ("choice.json", "model.json", "model.onnx")}
-    later = replace(mine.fold, search=(*mine.fold.search, *mine.fold.test))
+    later = replace(mine.fold, search=(*mine.fold.search, *mine.fold.test), test=())
     (folder / "choice.json").unlink()
     near = sessions(mine.lane.symbol, mine.days[0], mine.days[-1])
-    fitting.choose(mine.lane, Sessions(mine.lane, mine.lake, near), later, folder, folder / "trials.jsonl")
+    choose(mine.lane, Sessions(mine.lane, mine.lake, near), later, folder, folder / "trials.jsonl")
     assert "the choice was not made on this fold's search window" in wrong()
     fitting.fit(mine.lane, mine.lake, replace(mine.fold, calibrate=mine.fold.calibrate[:1]), folder)
     assert "the model was not made from this fold's windows" in wrong()
@@ -359,7 +360,7 @@ def chosen_on_test(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> None:
     (folder / "choice.json").unlink()
     near = sessions(lane.symbol, fold.train[0], fold.test[-1])
     known = Sessions(lane, lake, near)
-    fitting.choose(lane, known, replace(fold, search=fold.test), folder, folder / "trials.jsonl")
+    choose(lane, known, replace(fold, search=fold.test, test=()), folder, folder / "trials.jsonl")
 
 
 def binned_on_all(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> None:
@@ -388,8 +389,9 @@ def _trained(lane: Lane, lake: Lake, fold: Fold, folder: Path, change: Callable[
         return replace(data, x=change(data.x).astype(np.float32))
 
     fitted = rows(fold.train)
-    told: dict[str, Any] = {"names": fitted.names, "lane": lane.name, "window": (fold.train[0], fold.train[-1])}
-    found = train(fitted, rows(fold.calibrate), lane.model, **told, data_digest="d", kernel_version="1")
+    told: dict[str, Any] = {"lane": lane.name, "window": (fold.train[0], fold.train[-1])}
+    feeds = Feed.of(fitted), Feed.of(rows(fold.calibrate))
+    found = train(*feeds, lane.model, **told, data_digest="d", kernel_version="1")
     (folder / "model.onnx").write_bytes(found.onnx)
 
 
@@ -400,9 +402,9 @@ def medians_of_all(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> None:
         def of(self, days: Iterable[date]) -> np.ndarray:
             return super().of((*days, *fold.test))
 
-    fitting.fit(lane, lake, fold, folder, All(lane, lake))
+    fitting.fit(lane, lake, fold, folder, replace(fitting.Stock.of(lane, lake), norms=All(lane, lake)))
     near = sessions(lane.symbol, fold.train[0], fold.test[-1])
-    fitting.choose(lane, Sessions(lane, lake, near), fold, folder, folder / "trials.jsonl")
+    choose(lane, Sessions(lane, lake, near), fold, folder, folder / "trials.jsonl")
 
 
 FITS: dict[Any, str] = {

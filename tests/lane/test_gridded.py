@@ -47,6 +47,9 @@ def test_every_set_is_a_trial_once(ran: Ran, copied: Home, scalper: Verb) -> Non
     made = ledger.read(path)[before:]
     folds = stages.folds(ran.lane, copied)
     assert all(len(one["daily"]) == len(folds.tested()) == found["sessions"] for one in made)
+    assert {(one["kind"], one["status"], *one["sessions"]) for one in made} == {
+        ("grid", "complete", *(day.isoformat() for day in folds.tested()))
+    }
     assert made[0]["set"] == {"policy.confidence": 0.6, "policy.stop.atr_multiple": 1.0}
     assert ledger.read(seen_path(ran.lane, copied)) == ledger.read(seen_path(ran.lane, ran.home))  # seen before
     again = stages.grid(ran.lane, copied, {"policy.confidence": [0.6, 0.65, 0.7], "policy.stop.atr_multiple": [1, 2]})

@@ -8,12 +8,12 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from scalper.learn import Dataset, Trained, train
+from scalper.learn import Dataset, Feed, Trained, train
 from scalper.settings import ModelSettings
 
 MINUTE = 60_000_000_000
 NAMES = tuple(f"feature_{index}" for index in range(8))
-SMALL = ModelSettings(rounds=30, early_stopping=8, depth=3, min_child_weight=5.0, threads=1)
+SMALL = ModelSettings(rounds=30, early_stopping=8, depth=3, min_child_weight=5.0, threads=1, least_rows=1)
 
 Make = Callable[..., Dataset]
 
@@ -59,13 +59,15 @@ def run() -> Callable[..., Trained]:
 
     def go(fit: Dataset, calibrate: Dataset, settings: ModelSettings = SMALL, **changes: object) -> Trained:
         known: dict[str, object] = {
-            "names": fit.names,
             "lane": "toy",
             "window": (fit.dates[0], fit.dates[-1]),
             "data_digest": "d" * 64,
             "kernel_version": "1-abc",
         }
-        return train(fit, calibrate, settings, **(known | changes))  # type: ignore[arg-type]
+        limit = int(calibrate.ts_ns[0]) if len(calibrate) else None
+        until = changes.pop("calibrate_until_ns", None)
+        feeds = Feed.of(fit, "train window", limit), Feed.of(calibrate, "calibration window", until)  # type: ignore[arg-type]
+        return train(*feeds, settings, **(known | changes))  # type: ignore[arg-type]
 
     return go
 

@@ -21,7 +21,7 @@ def model(trained: Trained) -> Model:
     return Model.load(trained.onnx)
 
 
-def test_it_knows_what_it_was_made_from(model: Model, fit_rows: Dataset) -> None:
+def test_it_knows_what_it_was_made_from(model: Model, trained: Trained, fit_rows: Dataset) -> None:
     papers = model.papers
     assert papers.lane == "toy"
     assert papers.features == fit_rows.names
@@ -32,7 +32,11 @@ def test_it_knows_what_it_was_made_from(model: Model, fit_rows: Dataset) -> None
     by_hand = [ratio[fit_rows.label == label].mean() for label in range(3)]
     assert papers.class_moves == pytest.approx(by_hand, rel=1e-6)
     assert sum(papers.priors) == pytest.approx(1)
-    assert model.metadata["rounds"] == papers.rounds
+    assert (
+        model.metadata["members"]
+        == papers.members
+        == ({"horizon": 0, "seed": 1, "weight": 1.0, "rounds": trained.best_round},)
+    )
     assert len(model.digest) == 64
     json.dumps(model.metadata)
 
@@ -109,7 +113,7 @@ def test_papers_that_are_not_in_order_are_refused(trained: Trained) -> None:
             Model.load(stripped(trained, {"scalper.features": garbled}))
     with pytest.raises(Refused, match="schema model/9"):
         Model.load(stripped(trained, {"scalper.schema": '"model/9"'}))
-    with pytest.raises(Refused, match="takes 8 features and its papers name 1"):
+    with pytest.raises(Refused, match="takes rows of \\[8\\] and its papers speak of \\[1\\]"):
         Model.load(stripped(trained, {"scalper.features": '["only"]'}))
 
 

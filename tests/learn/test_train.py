@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from scalper.errors import BadInput, Refused
-from scalper.learn import Calibration, Dataset, Model, Trained
+from scalper.learn import Dataset, Feed, Model, Trained, train
+from scalper.learn.calibration import Vector, softmax
 from scalper.learn.dataset import COLUMNS
+from scalper.learn.estimators import Checkpoint
+from scalper.learn.estimators.xgboost import Trees
 from scalper.learn.export import PARITY, parity, prove, reference, to_onnx
 from scalper.learn.scores import expected_calibration_error, skill
 from scalper.settings import ModelSettings
 
 Run = Callable[..., Trained]
 Make = Callable[..., Dataset]
-SMALL = ModelSettings(rounds=30, early_stopping=8, depth=3, min_child_weight=5.0, threads=1)
+SMALL = ModelSettings(rounds=30, early_stopping=8, depth=3, min_child_weight=5.0, threads=1, least_rows=1)
+
+if TYPE_CHECKING:
+    import xgboost
+
+
+def trees(trained: Trained) -> xgboost.Booster:
+    fitted = trained.ensemble.members[0].fitted
+    assert isinstance(fitted, Trees)
+    return fitted.booster
 
 
 def test_it_learns_what_is_there(trained: Trained, make: Make) -> None:
@@ -28,16 +43,16 @@ def test_it_learns_what_is_there(trained: Trained, make: Make) -> None:
     assert expected_calibration_error(prob, unseen.label) < 0.08
     assert set(trained.curves) == {"tail"}
     assert trained.curves["tail"][-1] < trained.curves["tail"][0]
-    assert trained.best_round == trained.booster.num_boosted_rounds() <= 30
+    assert trained.best_round == trees(trained).num_boosted_rounds() <= 30
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_same_rows_and_seed_give_the_same_bytes(
     run: Run, trained: Trained, fit_rows: Dataset, later_rows: Dataset, threads: int
 ) -> None:
-    again = run(fit_rows, later_rows, SMALL.model_copy(update={"threads": threads}))
+    again = run(fit_rows, later_rows, SMALL.model_copy(update={"fold_threads": threads}))
     assert again.onnx == trained.onnx
-    assert again.booster.save_raw() == trained.booster.save_raw()
+    assert trees(again).save_raw() == trees(trained).save_raw()
 
 
 def test_another_seed_is_another_model(run: Run, trained: Trained, fit_rows: Dataset, later_rows: Dataset) -> None:
@@ -105,7 +120,7 @@ def test_calibration_rows_known_too_late_change_nothing(run: Run, fit_rows: Data
 def test_nothing_after_the_window_is_seen(run: Run, trained: Trained, fit_rows: Dataset, later_rows: Dataset) -> None:
     """What stops the rounds comes from the train window: other calibration rows leave the booster as it is."""
     other = replace(later_rows, label=later_rows.label[::-1].copy())
-    assert run(fit_rows, other).booster.save_raw() == trained.booster.save_raw()
+    assert trees(run(fit_rows, other)).save_raw() == trees(trained).save_raw()
 
 
 @pytest.mark.parametrize("missing", [0, 1, 2])
@@ -153,8 +168,16 @@ def test_rows_that_cannot_be_learnt_from_are_refused(run: Run, fit_rows: Dataset
     x[100, 5] = np.inf
     with pytest.raises(BadInput, match=r"feature_5 is infinite at ts_ns .* of session 2026-01-06"):
         run(replace(fit_rows, x=x), later_rows)
-    with pytest.raises(BadInput, match="not those of the dataset"):
-        run(fit_rows, later_rows, names=fit_rows.names[::-1])
+    with pytest.raises(BadInput, match="2026-01-20 are not those of the lane"):
+        train(
+            Feed.of(fit_rows),
+            replace(Feed.of(later_rows), names=fit_rows.names[::-1]),
+            SMALL,
+            lane="toy",
+            window=(fit_rows.dates[0], fit_rows.dates[-1]),
+            data_digest="d",
+            kernel_version=1,
+        )
 
 
 def test_the_graph_repeats_xgboost(trained: Trained, make: Make) -> None:
@@ -162,18 +185,101 @@ def test_the_graph_repeats_xgboost(trained: Trained, make: Make) -> None:
     odd = np.array([np.nan, 0.0, -0.0, 3e38, -3e38, 1e-45, 1.0], np.float32)
     x[: 200 * 7, 2] = np.tile(odd, 200)
     assert trained.parity < PARITY
-    assert parity(trained.onnx, trained.booster, trained.calibration, x) < PARITY
-    sums = reference(trained.booster, trained.calibration, x).sum(axis=1)
+    assert parity(trained.onnx, trained.ensemble, trained.calibration, None, x) < PARITY
+    sums = reference(trained.ensemble, trained.calibration, x).sum(axis=1)
     assert np.abs(sums - 1).max() < 1e-6
 
 
 def test_a_graph_that_differs_does_not_leave(trained: Trained, fit_rows: Dataset) -> None:
-    other = to_onnx(trained.booster, Calibration(trained.calibration.scale * 1.001), trained.metadata)
-    with pytest.raises(Refused, match="differs from XGBoost"):
-        prove(other, trained.booster, trained.calibration, fit_rows.x)
+    assert isinstance(trained.calibration, Vector)
+    warmer = Vector(trained.calibration.scale * 1.001)
+    other = to_onnx(trained.ensemble, warmer, None, trained.metadata, len(fit_rows.names))
+    with pytest.raises(Refused, match="differs from what was learned"):
+        prove(other, trained.ensemble, trained.calibration, None, fit_rows.x)
 
 
 def test_calibrated_extremes_stay_in_parity(trained: Trained, fit_rows: Dataset) -> None:
-    for calibration in (Calibration(60.0, (5.0, 0.0, -5.0)), Calibration(0.001, (0.0, 0.0, 0.0))):
-        onnx = to_onnx(trained.booster, calibration, trained.metadata)
-        assert prove(onnx, trained.booster, calibration, fit_rows.x) < PARITY
+    for calibration in (Vector(60.0, (5.0, 0.0, -5.0)), Vector(0.001, (0.0, 0.0, 0.0))):
+        onnx = to_onnx(trained.ensemble, calibration, None, trained.metadata, len(fit_rows.names))
+        assert prove(onnx, trained.ensemble, calibration, None, fit_rows.x) < PARITY
+
+
+def test_balanced_classes_teach_and_the_priors_are_those_of_the_rows(
+    run: Run, fit_rows: Dataset, later_rows: Dataset
+) -> None:
+    """Where the features tell nothing, a balanced training calls the classes equal; its correction says how often each
+    is met."""
+    rare = np.where(np.abs(fit_rows.move_ticks) < 3.5, 1, fit_rows.label).astype(np.int8)
+    blind = replace(fit_rows, x=np.zeros_like(fit_rows.x), label=rare)
+    settings = SMALL.model_copy(update={"classes": "balanced", "rounds": 120, "min_child_weight": 1.0})
+    found = run(blind, later_rows, settings)
+    head = rare[fit_rows.session < 7]  # the rest stops the training
+    (member,) = found.ensemble.members
+    assert softmax(member.fitted.raw(blind.x[:1]))[0] == pytest.approx(np.full(3, 1 / 3), abs=0.07)
+    assert softmax(found.ensemble.raw(blind.x[:1]))[0] == pytest.approx(np.bincount(head) / len(head), abs=0.03)
+    assert found.parity < PARITY
+
+
+def test_members_are_pooled_by_normalised_weights(run: Run, fit_rows: Dataset, later_rows: Dataset) -> None:
+    far = replace(fit_rows, end_ns=fit_rows.end_ns + 600, label=np.roll(fit_rows.label, 1))
+    settings = SMALL.model_copy(update={"seeds": 2, "horizons": (12,), "horizon_weights": (0.6, 0.2)})
+    found = run(fit_rows, later_rows, settings, horizon=6, others={12: Feed.of(far)})
+    told = [(one["horizon"], one["seed"], one["weight"]) for one in found.papers.members]
+    assert told == [(6, 1, 0.375), (6, 2, 0.375), (12, 1, 0.125), (12, 2, 0.125)]
+    margins = [one.fitted.raw(later_rows.x).astype(np.float64) for one in found.ensemble.members]
+    pooled = sum(weight * one for (*_, weight), one in zip(told, margins, strict=True))
+    assert found.ensemble.raw(later_rows.x) == pytest.approx(pooled, abs=1e-5)
+    assert found.parity < PARITY
+    assert {"tail", "tail_h6s2", "tail_h12s1", "tail_h12s2"} == set(found.curves)
+    again = run(fit_rows, later_rows, settings, horizon=6, others={12: Feed.of(far)})
+    assert again.onnx == found.onnx
+
+
+def test_regressors_foresee_move_and_volatility(run: Run, make: Make) -> None:
+    rows, later, unseen = make(sessions=12), make(4, seed=1, first=date(2026, 1, 20)), make(sessions=8, seed=9)
+    found = run(rows, later, SMALL.model_copy(update={"moves": "regressors"}))
+    assert found.moves is not None
+    assert found.parity < PARITY
+    model = Model.load(found.onnx)
+    told = model.predict(unseen.x, unseen.volatility_ticks)
+    assert np.corrcoef(told["move_ticks"], unseen.move_ticks)[0, 1] > 0.5
+    assert np.corrcoef(told["volatility_ticks"], np.abs(unseen.move_ticks))[0, 1] > 0.2
+    assert told["volatility_ticks"].mean() == pytest.approx(4.0, rel=0.1), "on average as it is now"
+    for i in (0, 5, 77):
+        assert model.predict(unseen.x[i : i + 1], unseen.volatility_ticks[i : i + 1]).tobytes() == told[i].tobytes()
+    plain = run(rows, later)
+    assert Model.load(plain.onnx).probabilities(unseen.x).tobytes() == model.probabilities(unseen.x).tobytes()
+
+
+def test_a_training_that_was_stopped_goes_on_and_gives_the_same_bytes(
+    run: Run, fit_rows: Dataset, later_rows: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = SMALL.model_copy(
+        update={"checkpoint_rounds": 4, "seeds": 2, "subsample": 0.5, "colsample": 0.5, "moves": "regressors"}
+    )
+    saves, stops, save = [0], set[int](), Checkpoint.save
+
+    def stopped(self: Checkpoint, state: bytes, told: Mapping[str, Any]) -> None:
+        save(self, state, told)
+        saves[0] += 1
+        if saves[0] in stops:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "save", stopped)
+    whole = run(fit_rows, later_rows, settings, checkpoint=Checkpoint(tmp_path / "other", "this input")).onnx
+    total, saves[0], kept = saves[0], 0, Checkpoint(tmp_path / "checkpoint", "this input")
+    stops |= {2, 5, 9, 14}
+    for _ in range(4):
+        with pytest.raises(KeyboardInterrupt):
+            run(fit_rows, later_rows, settings, checkpoint=kept)
+    assert run(fit_rows, later_rows, settings, checkpoint=kept).onnx == whole
+    assert saves[0] == total, "what was saved is not learned again"
+    other = Checkpoint(kept.path, "another input")
+    assert run(fit_rows, later_rows, settings, checkpoint=other).onnx == whole
+
+
+def test_the_most_important_features_are_those_that_tell(trained: Trained) -> None:
+    for measure in ("gain", "shap"):
+        found = trained.importance[measure]
+        assert sorted(found, key=found.__getitem__)[-2:] == ["feature_1", "feature_0"]
+        assert sum(found.values()) == pytest.approx(1.0)

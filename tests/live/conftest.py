@@ -11,7 +11,7 @@ import pytest
 
 from scalper.features import VERSION, catalogue
 from scalper.lake import Lake, bar_keys
-from scalper.learn import Dataset, Model, train
+from scalper.learn import Dataset, Feed, Model, train
 from scalper.learn.norms import medians, seen
 from scalper.learn.recipe import Recipe
 from scalper.learn.session import labels_of, prepare
@@ -123,10 +123,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
             short.write("bars", keys, from_ticks(part, lane.instrument.tick, contract))
     fit, later = dataset(lane, lake, market.sessions[:2]), dataset(lane, lake, market.sessions[2:3])
     trained = train(
-        fit,
-        later,
+        Feed.of(fit, limit_ns=int(later.ts_ns[0])),
+        Feed.of(later),
         lane.model,
-        names=fit.names,
         lane=lane.name,
         window=(fit.dates[0], fit.dates[-1]),
         data_digest="tests",

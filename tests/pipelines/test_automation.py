@@ -13,7 +13,9 @@ from pipelines.definitions import build_defs
 from pipelines.sensors import DEMO_TAG
 from resources.executor import ticket_path
 from scalper.files import write_json
+from scalper.lane.approved import keep
 from scalper.settings import Lane, home
+from tests.pipelines.conftest import Ran
 
 LANES = Path(__file__).parent / "lanes"
 NIGHT = datetime(2025, 4, 4, 18, 30, tzinfo=ZoneInfo("America/New_York"))
@@ -72,7 +74,7 @@ def test_a_night_without_anything_new_is_skipped(
 def chained(
     repository: dg.RepositoryDefinition, instance: dg.DagsterInstance, job: str, tags: dict[str, str] | None = None
 ) -> dg.RunRequest | dg.SkipReason:
-    run = instance.add_run(dg.DagsterRun(job, run_id=f"run-of-{job}", tags=tags or {}))
+    run = instance.add_run(dg.DagsterRun(job, tags=tags or {}))
     event = dg.DagsterEvent("PIPELINE_SUCCESS", job)
     context = dg.build_run_status_sensor_context("demo_chain", event, instance, run)
     found = repository.get_sensor_def("demo_chain")(context)
@@ -90,6 +92,25 @@ def test_sessions_then_folds_then_verdict(
     assert folds.tags["dagster/asset_partition_range_end"] == "final"
     verdict = chained(repository, instance, "demo_folds")
     assert isinstance(verdict, dg.RunRequest) and verdict.job_name == "demo_verdict"
+
+
+def test_a_night_repeats_the_approved_recipe_and_a_person_asks_for_the_verdict(
+    repository: dg.RepositoryDefinition,
+    instance: dg.DagsterInstance,
+    ran: Ran,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    materialize(instance, ran.lane, "labels", sessions_of(repository))
+    night = {"dagster/schedule_name": "demo_nightly"}
+    keep(ran.lane, ran.home)  # as a GO does, which so small a market does not get
+    monkeypatch.setenv("SCALPER_HOME", str(ran.home.root))
+    for tags, job in ((night, "demo_retrain"), ({"dagster/schedule_name": "other"}, "demo_folds"), ({}, "demo_folds")):
+        asked = chained(repository, instance, "demo_sessions", tags)
+        assert isinstance(asked, dg.RunRequest) and asked.job_name == job
+    monkeypatch.setenv("SCALPER_HOME", str(tmp_path))  # nothing is approved there
+    asked = chained(repository, instance, "demo_sessions", night)
+    assert isinstance(asked, dg.RunRequest) and asked.job_name == "demo_folds"
 
 
 def test_the_chain_waits_for_all_sessions_and_leaves_the_demo_alone(

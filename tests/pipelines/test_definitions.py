@@ -12,7 +12,10 @@ from scalper.lake.quality.check import rules
 from scalper.settings import REPOSITORY, Lane, load_lane
 
 LANES = Path(__file__).parent / "lanes"
-STAGES = ("bars", "features", "labels", "description", "models", "search", "simulation", "gate", "launch")
+STAGES = (
+    *("bars", "features", "labels", "description", "models", "search", "simulation", "gate"),
+    *("retrained", "launch"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,7 @@ def test_every_lane_of_the_repository_loads(every: dg.Definitions) -> None:
     keys = {key.to_user_string() for key in every.resolve_asset_graph().get_all_asset_keys()}
     assert keys == {f"{lane}/{stage}" for lane in lanes for stage in STAGES}
     repository = every.get_repository_def()
-    parts = ("sessions", "folds", "verdict", "launch")
+    parts = ("sessions", "folds", "verdict", "retrain", "launch")
     assert {f"{lane}_{part}" for lane in lanes for part in parts} <= set(repository.job_names)
     assert {one.name for one in repository.schedule_defs} == {f"{lane}_nightly" for lane in lanes}
     assert {one.name for one in repository.sensor_defs} == {

@@ -63,6 +63,10 @@ def test_metadata_shows_rows_seconds_preview_and_picture(ran: Ran) -> None:
     assert str(newest(ran, "bars")["preview"].value).startswith("| session |")
     assert {"rows", "seconds", "preview", "picture"} <= set(newest(ran, "simulation"))
     assert "data:image/svg+xml;base64," in str(newest(ran, "simulation")["picture"].value)
+    for stage in ("models", "search"):
+        wanted = dg.AssetRecordsFilter(asset_key=key(ran.lane, stage), asset_partitions=["final"])
+        made = ran.instance.fetch_materializations(wanted, limit=1).records[0].asset_materialization
+        assert made is not None and "data:image/svg+xml;base64," in str(made.metadata["folds"].value)
     assert {"verdict", "bundle", "report", "reasons", "checks"} <= set(newest(ran, "gate"))
     pictures = {"equity", "monte carlo, sessions", "monte carlo, trades", "by hour", "by confidence", "refusals"}
     for stage in ("simulation", "gate"):

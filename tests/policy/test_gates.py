@@ -9,7 +9,7 @@ import pytest
 
 from scalper.market import session
 from scalper.policy import Action, Gate, Reason, changes, rules, trace
-from tests.policy.support import DAY, P, decide, holding, lane, opened, with_cash
+from tests.policy.support import DAY, P, auxes, decide, holding, lane, opened, with_cash
 
 pytestmark = pytest.mark.kernel
 LONG = (1, 0.75)
@@ -47,6 +47,15 @@ def test_an_entry_says_everything_that_the_broker_needs(side: int) -> None:
 def test_stop_is_the_clipped_multiple_of_volatility(atr: float, stop: int) -> None:
     found = decide(with_cash(100_000), LONG, volatility_ticks=atr, move_ticks=99.0)
     assert (found["stop_ticks"], found["target_ticks"]) == (stop, 2 * stop)
+
+
+def test_regressors_place_the_stop_by_the_volatility_to_come() -> None:
+    """Present volatility 4 ticks, foreseen 8: only a lane whose model foresees it goes by that, and sizes by it."""
+    now = auxes(1, atr=4.0)
+    plain, foreseeing = lane(), lane(model={"moves": "regressors"})
+    for by, stop in ((plain, 6), (foreseeing, 12)):
+        found = decide(with_cash(100_000), LONG, by=by, aux=now, volatility_ticks=8.0, move_ticks=99.0)
+        assert (found["stop_ticks"], found["target_ticks"]) == (stop, 2 * stop)
 
 
 def test_fixed_stop() -> None:
