@@ -50,6 +50,10 @@ class Refused(ScalperError):
     exit_code = 4
 
 
+class NotEnoughMemory(Refused):
+    """A training would not fit into the memory that is there now: another time it may."""
+
+
 class TrackingFailed(ScalperError):
     """MLflow could not record or be read. A lane's verdict, bundle and ledger do not depend on it."""
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from scalper.errors import BadInput
 
@@ -27,6 +31,21 @@ def write_bytes(path: Path, data: bytes, *, sync: bool = True) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path) -> Generator[None]:
+    """One at a time, over processes and threads; the lock lies in a file beside `path` and ends with its process."""
+    with lock(path):
+        yield
+
+
+def lock(path: Path) -> IO[str]:
+    """The same, held until the file that is returned is closed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.with_name(f"{path.name}.lock").open("w")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
 
 
 def write_json(path: Path, document: object, *, sync: bool = True) -> None:

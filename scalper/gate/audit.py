@@ -39,13 +39,14 @@ Look = Callable[[Subject], Found]
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a lane has made: its folds, the folder of their models, its path (`daily`: session, fold) and the labelled
-    rows that were predicted on it (`scored`)."""
+    """What a lane has made: its folds, the folder of their models, its path (`daily`: session, fold) the labelled
+    rows that were predicted on it (`scored`), and the ledger of its trials; None: choices are not held against it."""
 
     folds: Folds
     models: Path
     daily: pl.DataFrame
     scored: pl.DataFrame
+    trials: Path | None = None
 
 
 def audit(
@@ -61,8 +62,9 @@ def audit(
         raise DataUnavailable(f"the lake has no features of lane {lane.name} to audit; run the lane first")
     tallies, rows = walk(lake, lane, days, looks(lake, lane, days, made, choice, sessions))
     if made is not None:
+        papers = made.models, made.scored, made.trials
         for name, found in (
-            ("folds", audit_folds(lake, lane, made.folds, made.daily, rows, made.models, made.scored)),
+            ("folds", audit_folds(lake, lane, made.folds, made.daily, rows, *papers)),
             ("fits", _fits(lake, lane, small(made.folds.folds[-1], rows))),
         ):
             tallies[name] = Tally(name)

@@ -81,7 +81,9 @@ def _eager(lane: Lane) -> Lane:
     return lane.model_copy(
         update={
             "roll": "volume",
-            "model": lane.model.model_copy(update={"rounds": ROUNDS, "threads": 1, "least_rows": 1}),
+            "model": lane.model.model_copy(
+                update={"rounds": ROUNDS, "threads": 1, "least_rows": 1, "least_calibration_rows": 1}
+            ),
             "search": lane.search.model_copy(
                 update={
                     "trials": TRIALS,

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import polars as pl
 
-from scalper.errors import ScalperError
+from scalper.errors import Refused, ScalperError
 from scalper.gate.found import Found
 from scalper.lake import Lake
-from scalper.learn import fitting
+from scalper.learn import fitting, ledger
+from scalper.learn.digests import read_choice
 from scalper.learn.folds import Fold, Folds
+from scalper.learn.ledger import Record
+from scalper.learn.search.follows import unfounded
 from scalper.market import session, sessions
 from scalper.settings import Lane
 
@@ -26,16 +29,21 @@ def folds(
     rows: Mapping[date, int],
     models: Path | None = None,
     scored: pl.DataFrame | None = None,
+    trials: Path | None = None,
 ) -> Found:
     """Every window of every fold, the path (`daily`: session, fold), and the papers of the models and choices.
 
-    `rows` are the lane's rows a session; `scored` (fold, threshold) those that were predicted on the path. Without
-    `models` only the windows are looked at.
+    `rows` are the lane's rows a session; `scored` (fold, threshold) those that were predicted on the path; `trials`
+    the ledger that the choices have to follow from, if it is given. Without `models` only the windows are looked at.
     """
+    try:
+        records = None if trials is None else ledger.read(trials)
+    except Refused as error:
+        return Found(0, f"{error}")
     for fold in windows.all():
         wrong = _ordered(lake, lane, fold, windows.holdout)
         if models and not wrong:
-            wrong = _papers(lane, lake, fold, models, scored)
+            wrong = _papers(lane, lake, fold, models, scored, records)
         if wrong:
             return Found(0, wrong)
     if wrong := _path(windows, daily):
@@ -73,12 +81,20 @@ def _known(lake: Lake, lane: Lane, days: Sequence[date]) -> int:
     return int(ends.to_numpy().max()) if len(ends) else 0
 
 
-def _papers(lane: Lane, lake: Lake, fold: Fold, models: Path, scored: pl.DataFrame | None) -> str | None:
-    """What is wrong with the model and the choice of a fold: each was made from this fold's own windows, and the path
-    was traded by that choice."""
-    if fitting.refused(lane, lake, fold, models / fold.name):
-        return None  # it trades nothing, which the checks of trades find wanting
+def _papers(
+    lane: Lane, lake: Lake, fold: Fold, models: Path, scored: pl.DataFrame | None, records: Sequence[Record] | None
+) -> str | None:
+    """What is wrong with the model and the choice of a fold: each was made from this fold's own windows, the choice
+    follows from the ledger's records, and the path was traded by that choice."""
     try:
+        without = fitting.refused(lane, lake, fold, models / fold.name)
+        choice = read_choice(models / fold.name)
+        searched = without in (None, choice.get("outcome"))  # and not a fold without a model
+        why = unfounded(lane, fold, choice, records) if records is not None and searched else None
+        if why:
+            return f"{fold.name}: its choice does not follow from the ledger: {why}"
+        if without:
+            return None  # it trades nothing, which the checks of trades find wanting
         used = fitting.recipe(lane, lake, fold, models / fold.name)
     except ScalperError as error:
         return f"{fold.name}: {error}"

@@ -12,11 +12,10 @@ from scalper.errors import DataUnavailable, Refused
 from scalper.lane.learning import learnable
 from scalper.lane.stage import models_root, seen_path
 from scalper.learn import ledger
-from scalper.learn.digests import chosen_folder, made_of, read_json, recipe_digest
+from scalper.learn.digests import choice_of, chosen_folder, made_of, read_choice, recipe_digest
 from scalper.learn.fitting import MODEL, open_model
 from scalper.learn.holdout import HOLDOUT
 from scalper.learn.recipe import Recipe
-from scalper.policy import Choice
 from scalper.settings import Home, Lane
 
 FINAL, APPROVED = "final", "approved"
@@ -79,8 +78,8 @@ def approved(lane: Lane, home: Home) -> Approved:
             f"{row['opened_at']}, so this is another recipe: take the change back, or get a new verdict with `scalper "
             f"run` once {lane.folds.holdout_sessions} sessions have closed that nobody has looked at"
         )
-    choice = read_json(folder / "choice.json")
-    recipe = Recipe(lane, open_model(lane, chosen_folder(folder) / MODEL), Choice(**choice["choice"]))
+    choice = read_choice(folder)
+    recipe = Recipe(lane, open_model(lane, chosen_folder(folder) / MODEL), choice_of(choice))
     first, last = date.fromisoformat(row["first"]), date.fromisoformat(row["last"])
     return Approved(recipe, choice.get("model") or {}, first, last)
 

@@ -20,13 +20,12 @@ from scalper.lane.comparison import Comparison, shown
 from scalper.lane.learning import learnable
 from scalper.lane.stage import Progress, StageReport, bar, calendar, ledger_path, models_root, seen_path
 from scalper.learn import fitting, ledger, tracking
-from scalper.learn.digests import data_digest, fit_input, read_json, recipe_digest, sha256
+from scalper.learn.digests import choice_of, data_digest, fit_input, read_choice, read_json, recipe_digest, sha256
 from scalper.learn.folds import Fold, walk_forward
 from scalper.learn.holdout import note_path
 from scalper.learn.recipe import Recipe
 from scalper.learn.session import Sessions
 from scalper.learn.trials import COMPLETE, RETRAIN
-from scalper.policy import Choice
 from scalper.settings import Home, Lane
 
 RETRAINED = "retrained"
@@ -109,8 +108,8 @@ def _rival(lane: Lane, home: Home, base: Approved, fold: Fold) -> Named:
     choice, until = base.recipe.choice, date.fromisoformat(model.papers.window[1])
     for folder in (models_root(lane, home) / RETRAINED).glob("*"):
         if sha256(folder / fitting.MODEL) == model.digest:
-            kept = read_json(folder / "choice.json")
-            choice, until = Choice(**kept["choice"]), date.fromisoformat(kept["until"])
+            kept = read_choice(folder)
+            choice, until = choice_of(kept), date.fromisoformat(kept["until"])
     if until >= fold.search[0]:
         raise Refused(
             f"lane {lane.name}: the {name} was made from sessions up to {until}, and the comparison begins on "

@@ -14,10 +14,10 @@ from scalper.lane.learning import folds
 from scalper.lane.searched_page import Searched, page
 from scalper.lane.stage import Progress, StageReport, bar, calendar, ledger_path, models_root
 from scalper.learn import fitting
-from scalper.learn.digests import choice_input, read_json, sha256
+from scalper.learn.digests import choice_input, read_choice, sha256
 from scalper.learn.folds import Fold
 from scalper.learn.search import choose
-from scalper.learn.search.choosing import CHOICE
+from scalper.learn.search.choosing import REFUSED, demand_founded
 from scalper.learn.session import Sessions
 from scalper.settings import Home, Lane
 from scalper.simulate.sketch import columns_svg
@@ -47,6 +47,8 @@ def search(
             record: dict[str, Any] = {"fold": fold.name, "skipped": False}
             folder, studies = root / fold.name, home.state / "studies" / lane.name
             if why := fitting.refused(lane, lake, fold, folder):
+                if why == (kept := read_choice(folder)).get("outcome"):
+                    demand_founded(lane, fold, folder, kept, ledger_path(lane, home), studies)
                 record |= {"skipped": True} | _without(lane, fold, folder, why)
             else:
                 try:
@@ -57,8 +59,10 @@ def search(
                         heard=heard,
                     )
                 except Refused as error:
+                    if read_choice(folder).get("outcome") != f"{REFUSED}: {error}":
+                        raise  # a search that was not made, and not one that found nothing
                     log.warn(f"lane {lane.name}: {fold.name} has no choice and will trade nothing: {error}")
-                    record |= _without(lane, fold, folder, str(read_json(folder / CHOICE).get("outcome", error)))
+                    record |= _without(lane, fold, folder, f"{REFUSED}: {error}")
             records.append(record)
             heard(draws, draws)
     return _reported(lane, home, every, records, clock.monotonic() - started)
@@ -80,7 +84,7 @@ def _without(lane: Lane, fold: Fold, folder: Path, why: str) -> dict[str, Any]:
     """The record of a fold without a model or a choice. Raises Refused for the final recipe."""
     if not fold.number:
         raise Refused(f"lane {lane.name}: {why}")
-    record = read_json(folder / CHOICE)
+    record = read_choice(folder)
     return record if record.get("outcome") == why else {"outcome": why}
 
 
@@ -91,7 +95,7 @@ def _reported(
     kept = {one["fold"]: one for one in records}
     lake, root = Lake(home.lake), models_root(lane, home)
     for fold in every:
-        record = {} if fold.name in kept else read_json(root / fold.name / CHOICE)
+        record = {} if fold.name in kept else read_choice(root / fold.name)
         if record and record["input"] == choice_input(lane, lake, fold, sha256(root / fold.name / fitting.MODEL))[0]:
             kept[fold.name] = record | {"fold": fold.name}
     shown = Searched(lane, [kept[fold.name] for fold in every if fold.name in kept])

@@ -19,7 +19,7 @@ from scalper.lane.learning import folds
 from scalper.lane.stage import evidence_folder, ledger_path, models_root
 from scalper.learn import fitting, ledger, tracking
 from scalper.learn.dataset import load
-from scalper.learn.digests import read_json
+from scalper.learn.digests import read_choice, read_json
 from scalper.learn.tracking import Entry, flat
 from scalper.learn.tracking.pictures import confusion, importance, importance_pictures
 from scalper.settings import Home, Lane
@@ -68,7 +68,7 @@ def _entries(
     tags |= {"verdict": verdict.verdict, "stage": verdict.stage, "recipe": evidence.digests["recipe"]}
     tags |= {"source": lane.source_key, "bundle": verdict.bundle.name if verdict.bundle else "", **origin}
     record = read_json(_place(lane, root / "final") / "model.json")
-    choice = read_json(root / "final" / "choice.json")
+    choice = read_choice(root / "final")
     entry = Entry(
         name=f"{verdict.verdict} to {evidence.folds['test_to'].max()}",
         description=_words(lane, verdict, evidence),
@@ -102,7 +102,7 @@ def _fold(lane: Lane, row: Mapping[str, Any], scored: pl.DataFrame, root: Path) 
 
 def _place(lane: Lane, folder: Path) -> Path:
     """Where the model lies that a fold's choice trades with: the fold's own, or one of other parameters below it."""
-    return fitting.variant(lane, folder, read_json(folder / "choice.json").get("model") or {})[1]
+    return fitting.variant(lane, folder, read_choice(folder).get("model") or {})[1]
 
 
 def _tried(lane: Lane, home: Home, root: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
@@ -111,7 +111,7 @@ def _tried(lane: Lane, home: Home, root: Path) -> tuple[list[dict[str, Any]], di
     trials: the first and the last of their lines in the ledger; trials_head: the hash of its last line now.
     """
     path = ledger_path(lane, home)
-    inputs = {read_json(root / fold.name / "choice.json").get("input") for fold in folds(lane, home).all()} - {None}
+    inputs = {read_choice(root / fold.name).get("study") for fold in folds(lane, home).all()} - {None}
     every = enumerate(ledger.read(path), 1)
     mine = {line: one for line, one in every if one.get("lane") == lane.name and one.get("input") in inputs}
     first, left = ("fold", "score", "trades", "net"), ("sessions", "daily", "lane", "input", "data")

@@ -88,7 +88,8 @@ def audit(lane: Lane, home: Home) -> list[dict[str, Any]]:
 
 def _made(lane: Lane, home: Home, evidence: Evidence) -> Made:
     """What the audit looks at besides the lake."""
-    return Made(folds(lane, home), models_root(lane, home), evidence.daily, evidence.scored)
+    made = folds(lane, home), models_root(lane, home)
+    return Made(*made, evidence.daily, evidence.scored, ledger_path(lane, home))
 
 
 def gate(lane: Lane, home: Home, *, progress: Progress | None = None) -> Verdict:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import date
 from functools import lru_cache
 from importlib.metadata import version
@@ -15,7 +17,9 @@ from scalper import features
 from scalper.compiled import source_digest
 from scalper.errors import BadInput
 from scalper.lake import Lake
+from scalper.learn.estimators import source_of
 from scalper.learn.folds import Fold
+from scalper.policy import Choice
 from scalper.settings import Lane
 
 
@@ -28,6 +32,73 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise BadInput(f"{path}: damaged (no JSON object); remove it and run the lane again")
     return cast(dict[str, Any], document)
+
+
+def read_choice(folder: Path) -> dict[str, Any]:
+    """The choice.json of a folder, or nothing. Raises BadInput when the file is damaged or was edited out of shape.
+
+    What the search tells beside the choice has its shape too: a page is drawn from it.
+    """
+    path = folder / "choice.json"
+    found = read_json(path)
+    wrong = [name for name, kind in _KINDS.items() if name in found and not isinstance(found[name], kind)]
+    wrong += [] if wrong or "choice" not in found else _odd(found["choice"])
+    wrong += [] if wrong or not {"input", "study", "trials"} & set(found) else _untold(found)
+    if wrong:
+        raise BadInput(f"{path}: damaged ({wrong[0]} is not what a search writes); remove it and run the lane again")
+    return found
+
+
+def choice_of(record: Mapping[str, Any]) -> Choice:
+    """The choice of a record of `read_choice`."""
+    return Choice(**record["choice"])
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("input", "study", "data", "outcome", "until"), str),
+    **dict.fromkeys(("choice", "model", "importance", "plateau"), dict),
+    **dict.fromkeys(("windows", "trials", "front", "scaled", "axes"), list),
+    "number": int,
+    "score": (int, float),
+}
+_TRIAL = ("number", "score", "trades", "net", "drawdown", "error")
+
+
+def _odd(choice: Mapping[str, Any]) -> list[str]:
+    """What of a choice is no number of the policy, is missing, or is too much."""
+    known = [one.name for one in fields(Choice)]
+    odd = [f"choice.{name}" for name, value in choice.items() if name not in known or not _finite(value)]
+    odd += [f"choice.{name}" for name in ("stop_ticks", "target_ticks") if not isinstance(choice.get(name, 0), int)]
+    return odd + [f"choice.{name}" for name in known[:3] if name not in choice]
+
+
+def _untold(record: Mapping[str, Any]) -> list[str]:
+    """What is missing beside the choice in the record of a search."""
+    wanted = _KINDS if "choice" in record else ("input", "study", "outcome", "trials")
+    missing = [name for name in wanted if name not in record and name != "until"]
+    missing += [f"trials[{number}]" for number, row in enumerate(record.get("trials", ())) if not _is_trial(row)]
+    if missing or "choice" not in record:
+        return missing
+    if not 0 <= record["number"] < len(record["trials"]):
+        missing.append("number")
+    if not {"lonely", "around"} <= set(record["plateau"]):
+        missing.append("plateau")
+    if not all(_finite(one) for one in record["importance"].values()):
+        missing.append("importance")
+    return missing
+
+
+def _is_trial(row: Any) -> bool:
+    """Whether this is a trial as choice.json keeps it."""
+    if not isinstance(row, dict):
+        return False
+    one = cast(dict[str, Any], row)
+    told = all(name in one and (one[name] is None or _finite(one[name])) for name in _TRIAL)
+    return told and isinstance(one.get("status"), str) and isinstance(one.get("model", {}), dict)
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def data_digest(lake: Lake, lane: Lane, days: Iterable[date]) -> str:
@@ -62,7 +133,7 @@ def fit_input(lane: Lane, lake: Lake, fold: Fold) -> tuple[str, str]:
     data = data_digest(lake, lane, (*fold.train, *fold.calibrate))
     config = lane.model_copy(update={"model": lane.model.learning}).digest("model", "features", "labels", "name")
     code = source_digest("market", "features", "labels", "policy", "learn")  # the policy's minutes make the norms
-    made_by = " ".join(version(name) for name in ("xgboost", "onnxmltools", "onnx"))
+    made_by = " ".join(version(name) for name in ("xgboost", "onnxmltools", "onnx")) + source_of(lane.model.estimator)
     return hashlib.sha256(f"{data} {fold.search[0]} {config} {code} {made_by}".encode()).hexdigest(), data
 
 
@@ -74,6 +145,21 @@ def choice_input(lane: Lane, lake: Lake, fold: Fold, onnx: str) -> tuple[str, st
     return hashlib.sha256(f"{onnx} {data} {len(fold.test)} {config} {code}".encode()).hexdigest(), data
 
 
+def window_digests(lake: Lake, lane: Lane, name: str, days: Sequence[date], folder: Path) -> dict[str, Any]:
+    """A window of a search as its choice.json keeps it: its fold, its sessions, and what it scores by: the digest of
+    their data, and the SHA-256 of the model that lies in that fold's folder."""
+    told = [day.isoformat() for day in days]
+    return {"fold": name, "days": told, "data": data_digest(lake, lane, days), "onnx": sha256(folder / "model.onnx")}
+
+
+def study_of(wanted: str, windows: Sequence[Mapping[str, Any]]) -> str:
+    """Digest of everything that a search is made from: `wanted` of choice_input, and its windows if they are more."""
+    if len(windows) == 1:
+        return wanted
+    parts = "\n".join(f"{one['fold']} {one['onnx']} {one['data']}" for one in windows)
+    return hashlib.sha256(f"{wanted}\n{parts}".encode()).hexdigest()
+
+
 def sha256(path: Path) -> str:
     """Digest of a file, `none` if there is none."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "none"
@@ -81,7 +167,7 @@ def sha256(path: Path) -> str:
 
 def chosen_folder(folder: Path) -> Path:
     """Where the model lies that a fold's search chose: the fold's folder, or that of a variant below it."""
-    return variant_folder(folder, read_json(folder / "choice.json").get("model") or {})
+    return variant_folder(folder, read_choice(folder).get("model") or {})
 
 
 def variant_folder(folder: Path, changes: Mapping[str, Any]) -> Path:
@@ -93,8 +179,7 @@ def variant_folder(folder: Path, changes: Mapping[str, Any]) -> Path:
 def made_of(folders: Iterable[Path]) -> str:
     """SHA-256 over the models and choices of these folders."""
     parts = (
-        f"{sha256(chosen_folder(folder) / 'model.onnx')} {read_json(folder / 'choice.json').get('choice')}"
-        for folder in folders
+        f"{sha256(chosen_folder(folder) / 'model.onnx')} {read_choice(folder).get('choice')}" for folder in folders
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -90,7 +90,8 @@ def prove(onnx: bytes, ensemble: Ensemble, calibration: Calibration, moves: Move
     worst = parity(onnx, ensemble, calibration, moves, x)
     if not worst < PARITY:
         raise Refused(
-            f"the ONNX graph differs from what was learned by up to {worst:.2g}, {PARITY:g} is allowed; "
-            "the versions of xgboost and onnxmltools do not fit: install those of requirements.lock"
+            f"the ONNX graph differs from what was learned by up to {worst:.2g}, {PARITY:g} is allowed; the versions "
+            "of xgboost and onnxmltools do not fit (install those of requirements.lock), or the graph of an estimator "
+            "of your own does not repeat its `raw`"
         )
     return worst

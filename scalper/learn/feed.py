@@ -21,24 +21,35 @@ Read = Callable[[date], Dataset]
 
 
 class Reader:
-    """Reads sessions and keeps those that came first, up to a number of bytes; folds and threads may share it."""
+    """Reads sessions and keeps those that came first, up to a number of bytes; folds and threads may share it.
 
-    def __init__(self, read: Read, keep: int = KEPT) -> None:
-        self._read, self._left = read, keep
-        self._kept: dict[date, Dataset] = {}
+    `stamp` of a session is another once its files were written anew.
+    """
+
+    def __init__(self, read: Read, stamp: Callable[[date], object], keep: int = KEPT) -> None:
+        self._read, self._stamp, self._left = read, stamp, keep
+        self._kept: dict[date, tuple[object, Dataset]] = {}
         self._lock = Lock()
 
     def __call__(self, day: date) -> Dataset:
-        """Every row of a session, without its sizes' worth of copies: nobody may write into it."""
-        if (found := self._kept.get(day)) is not None:
-            return found
+        """Every row of a session as its files are now; nobody may write into it."""
+        made = self._stamp(day)
+        then, kept = self._kept.get(day, (None, None))
+        if kept is not None and then == made:
+            return kept
         found = self._read(day)
-        size = sum(getattr(found, name).nbytes for name in COLUMNS)
+        size = _bytes(found)
         with self._lock:
-            if day not in self._kept and size <= self._left:
-                self._kept[day] = found
+            if (stale := self._kept.pop(day, None)) is not None:
+                self._left += _bytes(stale[1])
+            if size <= self._left:
+                self._kept[day] = made, found
                 self._left -= size
         return found
+
+
+def _bytes(found: Dataset) -> int:
+    return sum(getattr(found, name).nbytes for name in COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)

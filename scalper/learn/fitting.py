@@ -6,25 +6,37 @@ import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from scalper import features
 from scalper.errors import BadInput, DataUnavailable, Refused
-from scalper.files import write_bytes, write_json
+from scalper.files import locked, write_bytes, write_json
 from scalper.lake import Lake
 from scalper.learn.dataset import load_horizon
-from scalper.learn.digests import choice_input, fit_input, kernel_version, read_json, sha256, variant_folder
+from scalper.learn.digests import (
+    choice_input,
+    choice_of,
+    fit_input,
+    kernel_version,
+    read_choice,
+    read_json,
+    sha256,
+    study_of,
+    variant_folder,
+    window_digests,
+)
 from scalper.learn.estimators import Checkpoint
 from scalper.learn.feed import Feed, Reader
 from scalper.learn.folds import Fold
 from scalper.learn.model import Model
 from scalper.learn.norms import Norms
 from scalper.learn.recipe import Recipe
+from scalper.learn.session import stamps
 from scalper.learn.train import train
 from scalper.market import session
-from scalper.policy import Choice
 from scalper.settings import Lane, vary
 
 MODEL, CHECKPOINT = "model.onnx", "checkpoint"
@@ -43,7 +55,8 @@ class Stock:
     def of(cls, lane: Lane, lake: Lake) -> Stock:
         """Nothing read yet."""
         horizons = (lane.labels.horizon, *lane.model.horizons)
-        return cls(Norms(lane, lake), {one: Reader(partial(load_horizon, lake, lane, one)) for one in horizons})
+        stamp = partial(stamps, lake, lane)
+        return cls(Norms(lane, lake), {one: Reader(partial(load_horizon, lake, lane, one), stamp) for one in horizons})
 
 
 def fit(lane: Lane, lake: Lake, fold: Fold, folder: Path, stock: Stock | None = None) -> dict[str, Any]:
@@ -53,6 +66,12 @@ def fit(lane: Lane, lake: Lake, fold: Fold, folder: Path, stock: Stock | None = 
     it was saved last. Raises BadInput or Refused, and records it as the fold's outcome, when the windows give no model:
     no rows, too few, not enough memory, or a lake that changed meanwhile.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / "training"):  # who wants the same model waits for the one that trains it
+        return _fit(lane, lake, fold, folder, stock)
+
+
+def _fit(lane: Lane, lake: Lake, fold: Fold, folder: Path, stock: Stock | None) -> dict[str, Any]:
     wanted, data = fit_input(lane, lake, fold)
     record = read_json(folder / "model.json")
     if record.get("input") == wanted and record.get("onnx") == sha256(folder / "model.onnx"):
@@ -109,7 +128,7 @@ def refused(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> str | None:
     """Why a fold has no model or no choice, if its windows as they are now gave none; such a fold trades nothing."""
     records = (
         (read_json(folder / "model.json"), lambda: fit_input(lane, lake, fold)[0]),
-        (read_json(folder / "choice.json"), lambda: choice_input(lane, lake, fold, sha256(folder / MODEL))[0]),
+        (read_choice(folder), lambda: choice_input(lane, lake, fold, sha256(folder / MODEL))[0]),
     )
     for record, wanted in records:
         outcome = str(record.get("outcome", ""))
@@ -130,9 +149,9 @@ def recipe(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> Recipe:
     """Model and choice of a fold, if they were made from this fold's own windows as they are now.
 
     Raises DataUnavailable when they were not made yet, Refused when they were made from something else: other windows,
-    other rows, another configuration or other code.
+    other rows, another configuration or other code; BadInput for a damaged choice.
     """
-    choice = read_json(folder / "choice.json")
+    choice = read_choice(folder)
     own, place = variant(lane, folder, choice.get("model") or {})
     record = read_json(place / "model.json")
     if not choice or not record or not (place / MODEL).exists():
@@ -146,7 +165,26 @@ def recipe(lane: Lane, lake: Lake, fold: Fold, folder: Path) -> Recipe:
         )
     if "choice" not in choice:
         raise Refused(str(choice["outcome"]))
-    return Recipe(lane, open_model(lane, place / MODEL), Choice(**choice["choice"]))
+    if (other := _other_window(lane, lake, folder, choice)) is not None:
+        raise Refused(
+            f"{folder}: the choice was made on {other} too, whose sessions or model are others now; run the lane again"
+        )
+    return Recipe(lane, open_model(lane, place / MODEL), choice_of(choice))
+
+
+def _other_window(lane: Lane, lake: Lake, folder: Path, choice: Mapping[str, Any]) -> str | None:
+    """The first window of a choice's search whose data or model is not what it was."""
+    for one in choice["windows"][1:]:  # the first is the fold's own, which `input` tells
+        try:
+            name, days = str(one["fold"]), [date.fromisoformat(day) for day in one["days"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(
+                f"{folder / 'choice.json'}: damaged (windows: {error}); remove it and run the lane again"
+            ) from None
+        if one != window_digests(lake, lane, name, days, folder.parent / name):
+            return f"the search window of {name}"
+    same = choice["study"] == study_of(choice["input"], choice["windows"])
+    return None if same else "windows that it does not name"
 
 
 def open_model(lane: Lane, source: Path | bytes) -> Model:

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scalper.errors import Refused
+from scalper.errors import NotEnoughMemory
 from scalper.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ MIB = 1 << 20
 def require(
     kind: Estimator, found: Survey, features: int, settings: ModelSettings, where: str, root: Path = Path("/")
 ) -> int:
-    """The memory that a training on these rows needs, in bytes. Raises Refused if it is not there.
+    """The memory that a training on these rows needs, in bytes. Raises NotEnoughMemory if it is not there.
 
     `settings.threads` trainings of this size run side by side. `root` is where the machine's /proc and /sys are.
     """
@@ -35,7 +35,7 @@ def require(
     else:
         return need
     if need > there:
-        raise Refused(
+        raise NotEnoughMemory(
             f"{where}: training {kind.name} on {learned + watched:,} rows of {features} features needs up to "
             f"{_mib(need)}, and {_mib(there)} is what {source}; {_advice(settings)}"
         )

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from scalper.errors import BadInput, DataUnavailable, Refused
 from scalper.learn.feed import windows
-from scalper.learn.runtime import FEATURES, MOVES, open_session
+from scalper.learn.runtime import FEATURES, MOVES, PROBABILITIES, open_session
 from scalper.policy import MINUTES, NORM, PREDICTION
 
 SCHEMA = "model/3"
@@ -75,6 +75,11 @@ class Papers:
                 values[name] = tuple(values[name])
         except (ValueError, TypeError) as error:
             raise BadInput(f"{where}: the model's papers cannot be read ({error}); train and export it again") from None
+        numbers = [one for name in ("class_moves", "priors", "counts", *MINUTE_LISTS) for one in values[name]]
+        if not all(one is None or (isinstance(one, int | float) and not isinstance(one, bool)) for one in numbers):
+            raise BadInput(
+                f"{where}: the model's papers cannot be read (a text for a number); train and export it again"
+            )
         for name in MINUTE_LISTS:
             if len(values[name]) != MINUTES:
                 raise Refused(f"{where}: {name} of its papers has {len(values[name])} minutes, a model has {MINUTES}")
@@ -97,6 +102,11 @@ class Model:
         """What is usual in each minute of a session, (MINUTES,) of NORM; NaN where that is unknown."""
         for name, paper in zip(NORM.names or (), MINUTE_LISTS, strict=True):
             self.norms[name] = np.array(getattr(self.papers, paper), np.float64)
+        outputs = {one.name: one.shape[-1] for one in self._session.get_outputs()}
+        if outputs not in ({PROBABILITIES: 3}, {PROBABILITIES: 3, MOVES: 2}):
+            raise Refused(
+                f"{where}: the graph gives {outputs}; a model gives {PROBABILITIES} (3) and perhaps {MOVES} (2)"
+            )
         self._moves = [float(move) for move in self.papers.class_moves]
         self._outputs = [one.name for one in self._session.get_outputs()]
 

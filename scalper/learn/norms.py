@@ -10,7 +10,7 @@ import numpy as np
 
 from scalper.errors import DataUnavailable
 from scalper.lake import Lake
-from scalper.learn.session import is_flat, prepare
+from scalper.learn.session import is_flat, prepare, stamps
 from scalper.market import session
 from scalper.policy import ACCOUNT, NORM, minutes, unknown_norms
 from scalper.settings import Lane
@@ -50,12 +50,12 @@ def medians(sessions: Iterable[np.ndarray]) -> np.ndarray:
 class Norms:
     """The norms of any train window of a lane; each session is scanned once, for the windows overlap.
 
-    For as long as the lake does not change; threads may share it.
+    Threads may share it; a session that was written anew is scanned anew.
     """
 
     def __init__(self, lane: Lane, lake: Lake) -> None:
         self._lane, self._lake = lane, lake
-        self._seen: dict[date, np.ndarray | None] = {}
+        self._seen: dict[date, tuple[tuple[int, ...], np.ndarray | None]] = {}
 
     def of(self, days: Iterable[date]) -> np.ndarray:
         """(MINUTES,) of NORM over these sessions, of which flat ones tell nothing. Raises DataUnavailable."""
@@ -63,9 +63,12 @@ class Norms:
 
     def _session(self, day: date) -> np.ndarray | None:
         """What was seen in a session, None in a flat one."""
-        if day not in self._seen:
-            self._seen[day] = self._scan(day)
-        return self._seen[day]
+        made = stamps(self._lake, self._lane, day)
+        then, found = self._seen.get(day, (None, None))
+        if then != made:
+            found = self._scan(day)
+            self._seen[day] = made, found
+        return found
 
     def _scan(self, day: date) -> np.ndarray | None:
         try:  # the volatility of a minute knows nothing of the session before

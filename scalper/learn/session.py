@@ -12,7 +12,7 @@ from scalper import features
 from scalper.errors import BadInput, DataUnavailable
 from scalper.features import Block
 from scalper.labels import label_rows
-from scalper.lake import Lake, SessionBars, read_session
+from scalper.lake import Lake, SessionBars, bar_keys, read_session
 from scalper.market import FLOW, Session, carry
 from scalper.settings import Lane
 
@@ -121,6 +121,17 @@ def is_flat(lake: Lake, lane: Lane, day: date) -> bool:
     return lake.read("features", {"lane": lane.name, "date": day.isoformat()}).height == 0
 
 
+def stamps(lake: Lake, lane: Lane, *days: date) -> tuple[int, ...]:
+    """When bars, features and labels of sessions were written last: what was read before is stale if one is another."""
+    found: list[int] = []
+    for day in days:
+        keys = {"lane": lane.name, "date": day.isoformat()}
+        bars = bar_keys(lane.source_key, lane.symbol, lane.interval, day)
+        places = (("bars", bars), ("features", keys), ("labels", keys))
+        found += [lake.storage.written_ns(lake.name(kind, one)) for kind, one in places]
+    return tuple(found)
+
+
 class Sessions:
     """The lane's sessions made ready on demand; the ones used last are kept."""
 
@@ -128,7 +139,7 @@ class Sessions:
         self.lane, self.lake, self.keep = lane, lake, keep
         self._at = {one.date: index for index, one in enumerate(calendar)}
         self._calendar = calendar
-        self._ready: dict[date, Prepared] = {}
+        self._ready: dict[date, tuple[tuple[int, ...], Prepared]] = {}
 
     def before(self, day: date) -> Session | None:
         """The session before `day` in the calendar."""
@@ -153,10 +164,12 @@ class Sessions:
 
     def ready(self, day: date) -> Prepared:
         """Bars and features of a session. Raises DataUnavailable when the lake lacks it."""
-        found = self._ready.pop(day, None)
-        if found is None:
-            found = prepare(self.lake, self.lane, self._calendar[self._at[day]], self.before(day))
-        self._ready[day] = found
+        before = self.before(day)
+        made = stamps(self.lake, self.lane, *([before.date] if before else []), day)
+        then, found = self._ready.pop(day, (None, None))
+        if found is None or then != made:
+            found = prepare(self.lake, self.lane, self._calendar[self._at[day]], before)
+        self._ready[day] = made, found
         while len(self._ready) > self.keep:
             self._ready.pop(next(iter(self._ready)))
         return found

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from scalper import log
 from scalper.clock import monotonic
-from scalper.errors import BadInput
+from scalper.errors import BadInput, Refused
 from scalper.learn import calibration as calibration_of
 from scalper.learn.calibration import CLASSES, Calibration
 from scalper.learn.ensemble import Ensemble, Member
@@ -86,8 +86,7 @@ def train(
     require(kind, own, len(learn.names), settings, f"lane {lane}, {learn.where}")
     members = _members(kind, feeds, surveys, settings, checkpoint)
     ensemble = Ensemble(members)
-    margins, label, later = _asked(ensemble, calibrate)
-    calibration = calibration_of.fit(settings.calibration, margins, label)
+    calibration, later = _calibrated(ensemble, calibrate, own, settings, f"lane {lane}, {calibrate.where}")
     moves = _moves(learn, own, settings, checkpoint) if settings.moves == "regressors" else None
     papers = Papers(
         schema=SCHEMA,
@@ -150,7 +149,7 @@ def _members(
         bias = _three(-np.log(np.array(target.class_weights))) if settings.classes == "balanced" else (0.0, 0.0, 0.0)
         for seed in range(settings.seed, settings.seed + settings.seeds):
             saved = checkpoint.of(f"h{horizon}s{seed}") if checkpoint else None
-            fitted = kind.fit(target, head, tail, settings, seed=seed, checkpoint=saved)
+            fitted = _fit(kind, target, (head, tail), settings, seed, saved)
             members.append(Member(fitted, horizon, seed, round(weight / sum(given) / settings.seeds, 12), bias))
     return tuple(members)
 
@@ -185,22 +184,54 @@ def _moves(learn: Feed, found: Survey, settings: ModelSettings, checkpoint: Chec
 
     def fit(name: str, target: Target) -> Fitted:
         saved = checkpoint.of(name) if checkpoint else None
-        return kind.fit(target, *head_tail, gentle, seed=settings.seed, checkpoint=saved)
+        return _fit(kind, target, head_tail, gentle, settings.seed, saved)
 
     weighed = (settings.weights, found.mean_weight(head_tail[0].dates))
     return Moves(fit("move", Target("move", *weighed)), fit("size", Target("size", *weighed)), found.usual_move)
 
 
+def _fit(
+    kind: Estimator,
+    target: Target,
+    feeds: tuple[Feed, Feed | None],
+    settings: ModelSettings,
+    seed: int,
+    saved: Checkpoint | None,
+) -> Fitted:
+    """What a library makes of rows and settings; what it cannot is Refused, in its own words."""
+    try:
+        return kind.fit(target, *feeds, settings, seed=seed, checkpoint=saved)
+    except (ValueError, ArithmeticError, RuntimeError) as error:  # XGBoost's own error is a ValueError
+        raise Refused(
+            f"{feeds[0].where}: {kind.name} could not learn ({type(error).__name__}: {str(error).splitlines()[0]}); "
+            "change the keys of model"
+        ) from error
+
+
 def split(feed: Feed, found: Survey, settings: ModelSettings) -> tuple[Feed, Feed | None]:
     """Rows to learn from and the tail that stops it, a session between if there are three; a single one has no tail."""
     days = list(found.sessions)
-    tail = max(1, round(len(days) * settings.early_stopping_share))
+    tail = min(max(1, round(len(days) * settings.early_stopping_share)), len(days) - 1)
     if len(days) < 2:
         return feed.between(days, every=settings.every), None
     cut = len(days) - tail
     head = days[: cut - 1] if cut >= 2 else days[:cut]
     late = feed.between(days[cut:])
     return feed.between(head, limit_ns=found.first_ns[days[cut]], every=settings.every), late
+
+
+def _calibrated(
+    ensemble: Ensemble, feed: Feed, learned: Survey, settings: ModelSettings, where: str
+) -> tuple[Calibration, Matrix]:
+    """The calibration on a feed's rows, and the first of these rows. Raises BadInput for too few."""
+    margins, label, first = _asked(ensemble, feed)
+    if label.size < settings.least_calibration_rows:
+        raise BadInput(
+            f"{where}: {label.size} rows can be calibrated on, {settings.least_calibration_rows} are wanted "
+            "(model.least_calibration_rows); lengthen folds.validate or add data"
+        )
+    known = np.array(learned.counts)[label] > 0  # a class that was never learned must not be lifted here
+    return calibration_of.fit(settings.calibration, margins[known], label[known]), first
 
 
 def _asked(ensemble: Ensemble, feed: Feed) -> tuple[Matrix, npt.NDArray[np.int8], Matrix]:

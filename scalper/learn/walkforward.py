@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from scalper.learn.digests import chosen_folder, read_json
+from scalper.learn.digests import chosen_folder, read_choice, read_json
 from scalper.learn.fitting import recipe, refused
 from scalper.learn.folds import Fold
 from scalper.learn.recipe import Recipe, flat_input, session_input
@@ -133,7 +133,7 @@ def fold_table(folds: Sequence[Fold], result: Simulation, root: Path, scored: pl
     daily, capital = result.daily(), result.lane.capital
     for fold in folds:
         mine = daily.filter(pl.col("fold") == fold.number)
-        choice = read_json(root / fold.name / "choice.json")
+        choice = read_choice(root / fold.name)
         model = read_json(chosen_folder(root / fold.name) / "model.json")
         outcomes = [str(one["outcome"]) for one in (model, choice) if one.get("outcome")]
         seen = scored.filter(pl.col("fold") == fold.number)

@@ -30,6 +30,8 @@ def contradictions(lane: Lane, firm_flat: time | None) -> Iterator[str]:
     yield from _sizes(lane.policy, lane.risk)
     yield from _limits(lane.risk)
     yield from _firm(lane.risk)
+    if lane.labels.horizon in lane.model.horizons:
+        yield f"model.horizons: {lane.labels.horizon} is the lane's own, which is a member already; leave it out"
 
 
 def _times(lane: Lane, firm_flat: time | None) -> Iterator[str]:

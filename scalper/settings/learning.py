@@ -62,17 +62,19 @@ class ModelSettings(Section):
 
     estimator: str = Field(default="xgboost", pattern=r"^(xgboost|feedforward|lstm|[\w.]+:\w+)$")
     """xgboost, feedforward or lstm (extra `networks`), or `package.module:Class` of your own (learn.estimators)."""
-    rounds: Positive = 200
+    rounds: int = Field(default=200, ge=1, le=100_000)
     early_stopping: Positive = 20
-    depth: Positive = 4
+    depth: int = Field(default=4, ge=1, le=20)
     learning_rate: Fraction = 0.08
-    min_child_weight: float = Field(default=20.0, ge=0)
-    subsample: float = Field(default=0.8, gt=0, le=1)
-    colsample: float = Field(default=0.6, gt=0, le=1)
+    min_child_weight: float = Field(default=20.0, ge=0, le=1e9)
+    subsample: float = Field(default=0.8, ge=0.01, le=1)
+    colsample: float = Field(default=0.6, ge=0.01, le=1)
     early_stopping_share: Fraction = 0.15
     """The tail of the train window that early stopping looks at."""
     least_rows: Positive = 200
     """A fold with fewer labelled rows to learn from gets no model."""
+    least_calibration_rows: Positive = 100
+    """Nor does one with fewer labelled rows to calibrate on."""
     every: Positive = 1
     """Use each n-th training row of a session; labels of neighbouring rows overlap."""
     weights: Literal["none", "uniqueness"] = "none"

@@ -45,7 +45,7 @@ def make_lane(**changes: Any) -> Lane:
         "features": {"ema": (9, 21), "volatility": (10, 30, 60), "higher": ("5m",), "macd": (6, 13, 5)},
         "labels": {"horizon": 10},
         "gate": {"bootstrap": 300},
-        "model": {"rounds": 4, "threads": 1, "min_child_weight": 1.0, "least_rows": 1},
+        "model": {"rounds": 4, "threads": 1, "min_child_weight": 1.0, "least_rows": 1, "least_calibration_rows": 1},
     }
     return Lane(**document | changes)
 

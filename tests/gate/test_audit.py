@@ -22,7 +22,7 @@ from scalper.gate.audit_stored import Predictions, joins, keys, stored
 from scalper.gate.found import Found, Result, Tally
 from scalper.gate.subject import Subject, every, spread
 from scalper.lake import Lake, bar_keys
-from scalper.learn import Feed, Fold, Folds, digests, fitting, train
+from scalper.learn import Feed, Fold, Folds, digests, fitting, ledger, train
 from scalper.learn import walkforward as walking
 from scalper.learn.dataset import Dataset, load
 from scalper.learn.norms import Norms
@@ -93,7 +93,10 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
     near = sessions(lane.symbol, days[0], days[-1])
     path = walking.walk(lane, Sessions(lane, lake, near), models, [(fold, fold.test)])
     daily = pl.DataFrame({"session": list(fold.test), "fold": [1, 1]})
-    return Small(lane, lake, Made(folds, models, daily, path.scored), days)
+    trials = root / "trials.jsonl"
+    for one in folds.all():
+        ledger.append(trials, ledger.read(models / one.name / "trials.jsonl"))
+    return Small(lane, lake, Made(folds, models, daily, path.scored, trials), days)
 
 
 @pytest.fixture
@@ -337,8 +340,33 @@ def test_a_model_or_a_choice_of_other_windows_is_caught(mine: Small) -> None:
     told = json.loads(kept["model.json"]) | {"onnx": digests.read_json(folder / "model.json")["onnx"]}
     (folder / "model.json").write_text(json.dumps(told))
     chosen = digests.choice_input(mine.lane, mine.lake, mine.fold, told["onnx"])[0]
-    (folder / "choice.json").write_text(json.dumps(json.loads(kept["choice.json"]) | {"input": chosen}))
+    (folder / "choice.json").write_text(
+        json.dumps(json.loads(kept["choice.json"]) | {"input": chosen, "study": chosen})
+    )
     assert f"its model says it learned from {mine.fold.train[1]} to {mine.fold.train[-1]}" in wrong()
+
+
+@pytest.mark.parametrize("name", ["fold_01", "final"])
+def test_a_choice_that_does_not_follow_from_the_ledger_is_caught(name: str, mine: Small, tmp_path: Path) -> None:
+    def wrong(trials: Path | None = mine.made.trials) -> str:
+        made = mine.made
+        return audit_folds(mine.lake, mine.lane, made.folds, made.daily, {}, made.models, None, trials).wrong or ""
+
+    path = mine.made.models / name / "choice.json"
+    record = json.loads(path.read_text())
+    assert wrong() == ""
+    assert wrong(tmp_path / "none.jsonl").startswith("fold_01: its choice does not follow from the ledger: trial 0 is")
+    path.write_text(json.dumps(record | {"choice": record["choice"] | {"confidence": 0.4242}}))
+    said = f"{name}: its choice does not follow from the ledger: "
+    assert wrong() == f"{said}its choice is not what best_sharpe picks from its trials"
+    path.write_text(json.dumps(record | {"trials": record["trials"][:-1], "number": 0}))
+    assert wrong() == f"{said}the ledger has 1 more trials of its study"
+    path.write_text(json.dumps(record | {"outcome": f"refused: {name}: bad luck"}))
+    assert wrong() == f"{said}it has no choice, and a trial of it is complete"
+    path.write_text(json.dumps(record))
+    cut = tmp_path / "cut.jsonl"
+    cut.write_text(str(mine.made.trials and mine.made.trials.read_text()).replace('"trades":', '"trade":', 1))
+    assert "line 1 is not what was written there" in wrong(cut)
 
 
 # What is fitted.
@@ -428,7 +456,7 @@ def test_what_is_fitted_does_not_change_with_later_rows(small: Small) -> None:
 def test_nothing_is_fitted_but_the_model_with_its_calibration_and_the_choice(small: Small) -> None:
     """No scaler: what a fold learns lies in these files, and the audit compares them."""
     names = {path.name for path in (small.made.models / "fold_01").iterdir() if not path.name.startswith("trials")}
-    assert names == {"choice.json", "model.json", "model.onnx"}
+    assert names - {"training.lock"} == {"choice.json", "model.json", "model.onnx"}
 
 
 @pytest.mark.parametrize("fit", FITS, ids=lambda fit: fit.__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -178,3 +179,33 @@ def test_further_horizons_join_the_ensemble(mine: Ran) -> None:
     fitting.fit(wide, Lake(mine.home.lake), fold, folder)
     members = fitting.open_model(wide, folder / "model.onnx").papers.members
     assert [(one["horizon"], one["weight"]) for one in members] == [(8, 0.5), (20, 0.5)]
+
+
+def test_a_session_that_changes_between_two_folds_is_read_anew(mine: Ran) -> None:
+    """Folds share what they read; a lake that changes meanwhile must not leave old rows under a new digest."""
+    lake, root = Lake(mine.home.lake), models_root(mine.lane, mine.home)
+    one, two = folds(mine.lane, mine.home).folds[:2]
+    stock = fitting.Stock.of(mine.lane, lake)
+    fitting.fit(mine.lane, lake, one, root / one.name, stock)
+    near = Sessions(mine.lane, lake, sessions("MES", one.train[0], two.search[-1]))
+    was = near.ready(two.train[-1])
+    edit(mine, "labels", two.train[-3:], label(None, 2))
+    shared = fitting.fit(mine.lane, lake, two, root / two.name, stock)
+    fresh = fitting.fit(mine.lane, lake, two, root / "elsewhere")
+    assert shared["prior"] == fresh["prior"]
+    assert shared["onnx"] == fresh["onnx"]
+    assert near.ready(two.train[-1]) is not was
+
+
+def test_two_that_train_the_same_model_do_it_once(mine: Ran) -> None:
+    lane = mine.lane.model_copy(update={"model": mine.lane.model.model_copy(update={"memory": "disk"})})
+    fold, lake, folder = first(mine), Lake(mine.home.lake), models_root(mine.lane, mine.home) / "fold_01"
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: fitting.fit(lane, lake, fold, folder), range(2)))
+    assert sorted(one["skipped"] for one in found) == [False, True]
+
+
+def test_few_rows_to_calibrate_on_give_no_model(mine: Ran) -> None:
+    fold = first(mine)
+    edit(mine, "labels", fold.calibrate, label(20, 2))
+    assert "rows can be calibrated on, 100 are wanted" in outcomes(mine, fold.name)[fold.name]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 
 from scalper import lane as stages
 from scalper.errors import BadInput, Refused
+from scalper.files import write_json
 from scalper.lake import Lake
 from scalper.lane.learning import folds
 from scalper.lane.searched import search
@@ -29,7 +31,8 @@ from scalper.learn.digests import read_json
 from scalper.learn.fitting import recipe
 from scalper.learn.folds import Fold, walk_forward
 from scalper.learn.search import choose
-from scalper.learn.search.windows import windows_of
+from scalper.learn.search.follows import unfounded
+from scalper.learn.search.windows import drawdown, scored, windows_of
 from scalper.learn.session import Sessions
 from scalper.learn.trials import OF_EVERY, Trials
 from scalper.settings import FoldSettings, Home, Lane, load_lane
@@ -113,9 +116,9 @@ def test_no_trial_saw_the_fold_s_test(wide: Searched) -> None:
     first, second = (wide.record(name)["windows"] for name in ("fold_01", "fold_02"))
     assert [one["fold"] for one in first] == ["fold_01"]
     assert [one["fold"] for one in second] == ["fold_02", "fold_01"]
-    assert second[1]["last"] < second[0]["first"]
+    assert second[1]["days"][-1] < second[0]["days"][0]
     whole = [one for one in records if one["fold"] == "fold_02" and one["status"] == "complete"]
-    assert {len(one["sessions"]) for one in whole} == {sum(one["sessions"] for one in second)}
+    assert {len(one["sessions"]) for one in whole} == {sum(len(one["days"]) for one in second)}
 
 
 def test_each_model_was_trained_once_a_fold_and_the_recipe_opens_the_chosen_one(wide: Searched) -> None:
@@ -156,6 +159,99 @@ def test_the_page_and_the_table_tell_how_it_was_chosen(wide: Searched) -> None:
     lonely = [name for name in ("fold_01", "fold_02") if wide.record(name)["plateau"]["lonely"]]
     assert done.detail["lonely"] == lonely
     assert ("lonely peak" in done.detail["verdict"]) == bool(lonely)
+
+
+EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "another threshold": (lambda r: r["choice"].update(confidence=0.01), "its choice is not what one_error picks"),
+    "another score": (lambda r: r.update(score=9.9), "its score is not what one_error picks"),
+    "another model": (lambda r: r.update(model={"depth": 9}), "its model is not what one_error picks"),
+    "another trial": (lambda r: r.update(number=(r["number"] + 1) % 8), "its number is not what one_error picks"),
+    "a better score": (lambda r: r["trials"][0].update(score=9.9), "trial 0 has score 9.9, and in the ledger "),
+    "a failure": (lambda r: r["trials"][1].update(status="failed: no"), "trial 1 has status failed: no, and in the"),
+    "other numbers": (lambda r: r["trials"][2].update(stop_atr=77.0), "trial 2 is not in the ledger"),
+    "a trial less": (lambda r: r["trials"].pop(), "the ledger has 1 more trials of its study"),
+    "a trial more": (lambda r: r["trials"].append(r["trials"][0]), "is not in the ledger"),
+    "another study": (lambda r: r.update(study="0" * 64), "trial 0 is not in the ledger"),
+    "a refusal": (lambda r: r.update(outcome="refused: bad luck"), "it has no choice, and a trial of it is complete"),
+    "no trials": (lambda r: r.update(trials=[]), "more trials of its study"),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_a_choice_that_does_not_follow_from_the_ledger_is_told(name: str, wide: Searched) -> None:
+    fold, (edit, words) = folds(wide.lane, wide.home).folds[1], EDITS[name]
+    records, record = ledger.read(wide.ledger), wide.record("fold_02")
+    assert unfounded(wide.lane, fold, record, records) is None
+    edit(record)
+    assert words in str(unfounded(wide.lane, fold, record, records))
+
+
+def test_each_rule_is_held_against_the_ledger_s_daily_net(wide: Searched) -> None:
+    """Another rule picks otherwise, by error and drawdown that the record need not tell."""
+    fold, record, records = folds(wide.lane, wide.home).folds[1], wide.record("fold_02"), ledger.read(wide.ledger)
+    for row in record["trials"]:
+        line = next(one for one in records if one["score"] == row["score"] and one["net"] == row["net"])
+        assert drawdown(wide.lane, line["daily"]) == row["drawdown"]
+        assert scored(wide.lane, fold, line["daily"], line["trades"]) == (row["score"], row["error"])
+        row |= {"drawdown": 0.0, "error": 99.0}
+    assert unfounded(wide.lane, fold, record, records) is None
+
+
+def test_a_model_of_an_earlier_window_that_is_another_now_is_refused(wide: Searched) -> None:
+    lake, fold = Lake(wide.home.lake), folds(wide.lane, wide.home).folds[1]
+    place, model = wide.folder / "fold_02", wide.folder / "fold_01" / "model.onnx"
+    kept, record = model.read_bytes(), wide.record("fold_02")
+    recipe(wide.lane, lake, fold, place)
+    try:
+        model.write_bytes(kept + b"\n")
+        with pytest.raises(Refused, match="the choice was made on the search window of fold_01 too, whose sessions"):
+            recipe(wide.lane, lake, fold, place)
+        model.write_bytes(kept)
+        for key, other in (("data", "0" * 64), ("days", record["windows"][1]["days"][1:]), ("onnx", "0" * 64)):
+            changed = record["windows"][1] | {key: other}
+            write_json(place / "choice.json", record | {"windows": [record["windows"][0], changed]})
+            with pytest.raises(Refused, match="the search window of fold_01 too"):
+                recipe(wide.lane, lake, fold, place)
+        write_json(place / "choice.json", record | {"windows": record["windows"][:1]})
+        with pytest.raises(Refused, match="windows that it does not name"):
+            recipe(wide.lane, lake, fold, place)
+        write_json(place / "choice.json", record | {"windows": [record["windows"][0], {"fold": "fold_01"}]})
+        with pytest.raises(BadInput, match=r"choice\.json: damaged \(windows"):
+            recipe(wide.lane, lake, fold, place)
+    finally:
+        model.write_bytes(kept)
+        write_json(place / "choice.json", record)
+
+
+DAMAGE: dict[str, dict[str, Any]] = {
+    "an unknown key": {"choice": {"confidence": 0.6, "stop_atr": 1.0, "reward_to_risk": 2.0, "oracle": 1.0}},
+    "a number that is missing": {"choice": {"confidence": 0.6, "stop_atr": 1.0}},
+    "NaN": {"choice": {"confidence": float("nan"), "stop_atr": 1.0, "reward_to_risk": 2.0}},
+    "a text": {"choice": {"confidence": "0.6", "stop_atr": 1.0, "reward_to_risk": 2.0}},
+    "half a tick": {"choice": {"confidence": 0.6, "stop_atr": 1.0, "reward_to_risk": 2.0, "stop_ticks": 1.5}},
+    "a list": {"choice": [0.6, 1.0, 2.0]},
+    "no choice": {"choice": None},
+    "a model that is a list": {"model": [1]},
+    "trials that are texts": {"trials": ["a"]},
+    "a trial that is no trial": {"trials": [{"number": 0}]},
+    "a number of no trial": {"number": 99},
+    "a plateau that tells nothing": {"plateau": {}},
+    "importance in words": {"importance": {"confidence": "much"}},
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_choice_is_told_with_its_file(name: str, wide: Searched) -> None:
+    record, place, lake = wide.record("fold_02"), wide.folder / "fold_02", Lake(wide.home.lake)
+    words = r"fold_02/choice\.json: damaged \(.* is not what a search writes\); remove it and run the lane again"
+    (place / "choice.json").write_text(json.dumps(record | DAMAGE[name]))
+    try:
+        with pytest.raises(BadInput, match=words):
+            recipe(wide.lane, lake, folds(wide.lane, wide.home).folds[1], place)
+        with pytest.raises(BadInput, match=words):
+            search(wide.lane, wide.home, ["fold_01"])
+    finally:
+        write_json(place / "choice.json", record)
 
 
 class Halt(Exception):
@@ -216,6 +312,71 @@ def test_every_search_that_is_cut_off_goes_on_to_the_same(
     plain: tuple[Searched, Sessions, Fold], seed: int, trials: int, cut: int, sampler: str
 ) -> None:
     cut_off(*plain, cut, seed=seed, trials=trials, sampler=sampler)
+
+
+def test_what_does_not_follow_from_the_ledger_is_not_believed(plain: tuple[Searched, Sessions, Fold]) -> None:
+    """An edited choice is not skipped, an edited study gives none; without both it is searched to the same again."""
+    mine, sessions, fold = plain
+    folder, studies, spent = mine.folder / fold.name, mine.home.state / "edited", mine.home.state / "edited.jsonl"
+    kept, journal = folder / "choice.json", studies / f"{fold.name}.journal"
+    record = choose(mine.lane, sessions, fold, folder, spent, studies=studies)
+    assert choose(mine.lane, sessions, fold, folder, spent, studies=studies)["skipped"]
+    first, study = kept.read_bytes(), journal.read_text()
+    write_json(kept, json.loads(first) | {"choice": record["choice"] | {"confidence": 0.01}})
+    remedy = rf"; remove {re.escape(str(kept))} and {re.escape(str(journal))} and search again"
+    with pytest.raises(Refused, match=f"{fold.name}: its choice does not follow .*: its choice is not what.*{remedy}"):
+        choose(mine.lane, sessions, fold, folder, spent, studies=studies)
+    kept.unlink()
+    worst = min(record["trials"], key=lambda row: row["score"])
+    journal.write_text(study.replace(f'"scores":[{worst["score"]}', '"scores":[9.9', 1))
+    assert journal.read_text() != study
+    with pytest.raises(Refused, match=r"has score 9\.9, and in the ledger .*; remove "):
+        choose(mine.lane, sessions, fold, folder, spent, studies=studies)
+    assert not kept.exists()
+    spoilt = mine.home.state / "other.jsonl"
+    ledger.append(spoilt, [one | {"input": "other"} for one in ledger.read(spent)])
+    journal.write_text(study)
+    with pytest.raises(Refused, match="trial 0 is not in the ledger"):  # its trials are of other inputs there
+        choose(mine.lane, sessions, fold, folder, spoilt, studies=studies)
+    journal.unlink()
+    before = ledger.verify(spent).records
+    choose(mine.lane, sessions, fold, folder, spent, studies=studies)
+    assert kept.read_bytes() == first
+    assert ledger.verify(spent).records == before
+    kept.unlink()
+
+
+def test_a_search_that_was_edited_ends_the_stage(ran: Ran, tmp_path: Path) -> None:
+    """It is not an outcome that lets the fold trade nothing, and a made-up refusal is none either."""
+    mine = copied(ran, tmp_path)
+    search(mine.lane, mine.home, ["fold_01"])
+    kept, record = mine.folder / "fold_01" / "choice.json", mine.record("fold_01")
+    write_json(kept, record | {"score": 9.9})
+    with pytest.raises(Refused, match="does not follow from the ledger"):
+        search(mine.lane, mine.home, ["fold_01"])
+    few = {key: record[key] for key in ("input", "study", "trials", "windows")}
+    write_json(kept, few | {"outcome": "refused: fold_01: bad luck"})
+    with pytest.raises(Refused, match=r"does not follow from the ledger.*a trial of it is complete"):
+        search(mine.lane, mine.home, ["fold_01"])
+
+
+def test_data_that_change_during_the_search_give_no_choice(plain: tuple[Searched, Sessions, Fold]) -> None:
+    mine, sessions, fold = plain
+    keys = {"lane": mine.lane.name, "date": fold.search[0].isoformat()}
+    lake, spent = sessions.lake, mine.home.state / "changed.jsonl"
+    frame, told = lake.read("features", keys), lake.metadata("features", keys)
+
+    def heard(done: int, _: int) -> None:
+        if done == 2:
+            lake.write("features", keys, frame, told | {"scalper.input": "other"})
+
+    words = rf"{fold.name}: its model, or features or labels, changed while it was searched; run it again"
+    try:
+        with pytest.raises(Refused, match=words):
+            choose(mine.lane, sessions, fold, mine.folder / fold.name, spent, heard=heard)
+    finally:
+        lake.write("features", keys, frame, told)
+    assert not (mine.folder / fold.name / "choice.json").exists()
 
 
 def test_a_contradiction_is_a_trial_that_failed(ran: Ran, tmp_path: Path) -> None:

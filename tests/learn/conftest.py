@@ -13,7 +13,9 @@ from scalper.settings import ModelSettings
 
 MINUTE = 60_000_000_000
 NAMES = tuple(f"feature_{index}" for index in range(8))
-SMALL = ModelSettings(rounds=30, early_stopping=8, depth=3, min_child_weight=5.0, threads=1, least_rows=1)
+SMALL = ModelSettings(
+    rounds=30, early_stopping=8, depth=3, min_child_weight=5.0, threads=1, least_rows=1, least_calibration_rows=1
+)
 
 Make = Callable[..., Dataset]
 

@@ -131,7 +131,7 @@ def test_windows_are_the_rows_before_within_the_session() -> None:
     assert np.array_equal(x[2], session.x[1:4], equal_nan=True), "a row without a label is read, not learned from"
 
 
-def _counted(data: Dataset) -> tuple[list[date], Reader]:
+def _counted(data: Dataset, written: dict[date, int] | None = None) -> tuple[list[date], Reader]:
     reads: list[date] = []
     one = data.between(0, 1)
     size = sum(getattr(one, name).nbytes for name in COLUMNS)
@@ -141,7 +141,7 @@ def _counted(data: Dataset) -> tuple[list[date], Reader]:
         at = data.dates.index(day)
         return data.between(at, at + 1)
 
-    return reads, Reader(read, keep=2 * size)
+    return reads, Reader(read, (written or {}).get, keep=2 * size)
 
 
 def test_a_reader_keeps_what_fits_and_reads_the_rest_again() -> None:
@@ -152,6 +152,18 @@ def test_a_reader_keeps_what_fits_and_reads_the_rest_again() -> None:
     assert np.array_equal(feed.gather().x, first.x, equal_nan=True)
     assert reads == [*data.dates, *data.dates[2:]]
     assert reader(data.dates[0]) is reader(data.dates[0])
+
+
+def test_a_session_that_was_written_anew_is_read_anew_and_keeps_its_place() -> None:
+    data = market(2)
+    written = dict.fromkeys(data.dates, 1)
+    reads, reader = _counted(data, written)
+    for day in data.dates * 2:
+        reader(day)
+    written[data.dates[0]] = 2
+    for day in data.dates * 2:
+        reader(day)
+    assert reads == [*data.dates, data.dates[0]]
 
 
 def test_threads_may_share_a_reader() -> None:

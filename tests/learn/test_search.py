@@ -171,6 +171,16 @@ def test_a_line_that_was_cut_off_is_mended(tmp_path: Path) -> None:
     assert run(by, SPACE, make(by), "study", open_storage("journal", journal)) == found
 
 
+@pytest.mark.parametrize("garbage", [b"\xff\xfe\n", b"{no json\n", b"[1]\n", b'{"op_code":4}\n'])
+def test_a_journal_that_is_damaged_in_its_middle_is_told(garbage: bytes, tmp_path: Path) -> None:
+    by, journal = small("tpe", seed=5, trials=2), tmp_path / "a.journal"
+    run(by, SPACE, make(by), "study", open_storage("journal", journal))
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:3], garbage, *lines[3:]]))
+    with pytest.raises(BadInput, match=r"a\.journal: damaged \(.*\); remove it; its trials stay in the ledger"):
+        run(by, SPACE, make(by), "study", open_storage("journal", journal))
+
+
 def test_a_database_holds_the_same(tmp_path: Path) -> None:
     by = small("tpe", seed=5, trials=3)
     url = f"sqlite:///{tmp_path / 'studies.db'}"

@@ -23,7 +23,9 @@ from scalper.settings import ModelSettings
 
 Run = Callable[..., Trained]
 Make = Callable[..., Dataset]
-SMALL = ModelSettings(rounds=30, early_stopping=8, depth=3, min_child_weight=5.0, threads=1, least_rows=1)
+SMALL = ModelSettings(
+    rounds=30, early_stopping=8, depth=3, min_child_weight=5.0, threads=1, least_rows=1, least_calibration_rows=1
+)
 
 if TYPE_CHECKING:
     import xgboost
@@ -135,6 +137,29 @@ def test_a_class_that_never_came_is_trained_without(
     assert (prob.argmax(axis=1) != missing).all()
     assert found.papers.class_moves[missing] == 0.0
     assert found.papers.counts[missing] == 0
+
+
+def test_a_class_that_was_never_learned_is_not_lifted_by_its_calibration(
+    run: Run, fit_rows: Dataset, later_rows: Dataset
+) -> None:
+    found = run(fit_rows.rows(fit_rows.label != 2), later_rows)
+    prob = Model.load(found.onnx).probabilities(later_rows.x)
+    assert (later_rows.label == 2).mean() > 0.2
+    assert (prob.argmax(axis=1) != 2).all()
+    assert prob[:, 2].max() < 0.2
+
+
+def test_what_the_library_cannot_is_refused_in_its_words(run: Run, fit_rows: Dataset, later_rows: Dataset) -> None:
+    heavy = SMALL.model_copy(update={"subsample": 2.0})  # no lane's file may say so
+    with pytest.raises(
+        Refused, match=r"train window: xgboost could not learn \(XGBoostError.*change the keys of model"
+    ):
+        run(fit_rows, later_rows, heavy)
+
+
+@pytest.mark.parametrize("sessions", [2, 3, 10])
+def test_a_tail_leaves_something_to_learn_from(run: Run, make: Make, later_rows: Dataset, sessions: int) -> None:
+    assert run(make(sessions), later_rows, SMALL.model_copy(update={"early_stopping_share": 0.99})).parity < PARITY
 
 
 def test_constant_and_empty_features_are_fine(run: Run, fit_rows: Dataset, later_rows: Dataset) -> None:

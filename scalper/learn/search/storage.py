@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 from scalper.errors import BadInput, DataUnavailable
+from scalper.files import lock
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -42,30 +42,26 @@ def _journal(path: Path) -> Any:
     """Optuna's journal under a lock that ends with its process, and whose last line a killed writer may have torn."""
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
+    class Backend(JournalFileBackend):
+        def read_logs(self, log_number_from: int) -> Generator[dict[str, Any]]:
+            try:
+                for one in super().read_logs(log_number_from):
+                    if not isinstance(one, dict) or not {"op_code", "worker_id"} <= set(one):  # pyright: ignore[reportUnnecessaryIsInstance]
+                        raise ValueError("a line is no entry of a study")
+                    yield one
+            except ValueError as error:  # no JSON, or no text
+                raise BadInput(f"{path}: damaged ({error}); remove it; its trials stay in the ledger") from None
+
     class Lock(JournalFileOpenLock):
         def acquire(self) -> bool:
-            self._held = _flock(path)
+            self._held = lock(path)
             _mend(path)
             return True
 
         def release(self) -> None:
             self._held.close()
 
-    return JournalFileBackend(str(path), Lock(str(path)))
-
-
-@contextmanager
-def locked(path: Path) -> Generator[None]:
-    """One process at a time; the lock lies in a file beside `path` and ends with its process."""
-    with _flock(path):
-        yield
-
-
-def _flock(path: Path) -> IO[str]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.with_name(f"{path.name}.lock").open("w")
-    fcntl.flock(file, fcntl.LOCK_EX)
-    return file
+    return Backend(str(path), Lock(str(path)))
 
 
 def _mend(path: Path) -> None:

@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from scalper.errors import BadInput, Refused, ScalperError
+from scalper.errors import BadInput, NotEnoughMemory, Refused, ScalperError
 from scalper.learn import fitting
 from scalper.learn.folds import Fold
 from scalper.learn.recipe import Recipe, flat_input, session_input
 from scalper.learn.search.front import standard_error
 from scalper.learn.search.space import Point, Space
-from scalper.learn.search.storage import locked
 from scalper.learn.search.trial import COMPLETE, PRUNED, Found
 from scalper.learn.session import Sessions
 from scalper.policy import Choice
@@ -74,10 +73,6 @@ class Scorer:
         self._sessions = sessions
         self._stock: fitting.Stock | None = None
         self._kept: OrderedDict[tuple[str, int], list[SessionInput]] = OrderedDict()
-        own = windows[0].fold
-        tested = len(own.test) or len(own.search)
-        self._needed = ENOUGH * lane.gate.trades_per_fold / tested
-        """Trades a session."""
         for number in range(len(windows)):
             self._inputs(number, {})  # what is wrong with the sessions is no trial's fault
 
@@ -100,32 +95,26 @@ class Scorer:
                 steps.append(self._score(daily, trades)[0])
                 if number + 1 < len(self.windows) and stop(number, steps[-1]):
                     return self._found(PRUNED, daily, trades, steps)
+        except NotEnoughMemory:
+            raise  # no fault of the point: on another day, or another machine, it fits
         except ScalperError as error:
             return Found.failed(error)
         return self._found(COMPLETE, daily, trades, steps)
 
     def model(self, point: Point) -> dict[str, Any]:
         """The parameters of the model at a point that are not the lane's own."""
-        own = self.lane.model
-        return {key: value for key, value in self.space.model(point).items() if value != getattr(own, key)}
+        return changes(self.lane, self.space, point)
 
     def _found(self, status: str, daily: dict[date, float], trades: int, steps: list[float]) -> Found:
         score, error = self._score(daily, trades)
         net = [daily[day] for day in sorted(daily)]
-        fall = max_drawdown(self.lane.capital + np.array(list(accumulate(net))), self.lane.capital)[0]
         told: dict[str, Any] = {"trades": trades, "net": round(sum(net), 2), "error": error, "daily": net}
-        told |= {"drawdown": round(fall / self.lane.capital, 9), "sessions": [f"{day}" for day in sorted(daily)]}
+        told |= {"drawdown": drawdown(self.lane, net), "sessions": [f"{day}" for day in sorted(daily)]}
         scores = (score, told["drawdown"])[: len(self.lane.search.objectives)]
         return Found(status, scores, tuple(steps), told)
 
     def _score(self, daily: dict[date, float], trades: int) -> tuple[float, float]:
-        """The score and its standard error."""
-        net = np.array([daily[day] for day in sorted(daily)])
-        score = sharpe(net / self.lane.capital) if trades else 0.0
-        if not np.isfinite(score):
-            return 0.0, 0.0
-        scale = min(1.0, trades / (self._needed * net.size)) if score > 0 else 1.0
-        return score * scale, standard_error(net.tolist(), SESSIONS_A_YEAR) * scale
+        return scored(self.lane, self.windows[0].fold, [daily[day] for day in sorted(daily)], trades)
 
     def _inputs(self, number: int, model: dict[str, Any]) -> list[SessionInput]:
         """The sessions of a window with the predictions of its fold's model of these parameters."""
@@ -141,8 +130,7 @@ class Scorer:
     def _predicted(self, window: Window, model: dict[str, Any]) -> list[SessionInput]:
         lane, folder = fitting.variant(self.lane, window.folder, model)
         if model or window is not self.windows[0]:
-            with locked(folder / "training"):  # workers that want the same model wait for the one that trains it
-                fitting.fit(lane, self._sessions.lake, window.fold, folder, self._shared())
+            fitting.fit(lane, self._sessions.lake, window.fold, folder, self._shared())
         recipe = Recipe(self.lane, fitting.open_model(lane, folder / fitting.MODEL), self.space.plain)
         found = ((day, self._sessions.find(day)) for day in window.days)
         return [
@@ -154,6 +142,28 @@ class Scorer:
         if self._stock is None:
             self._stock = fitting.Stock.of(self.lane, self._sessions.lake)
         return self._stock
+
+
+def scored(lane: Lane, fold: Fold, daily: Sequence[float], trades: int) -> tuple[float, float]:
+    """The score of a fold's trial and its standard error, from its net dollars a session."""
+    net, tested = np.array(daily), len(fold.test) or len(fold.search)
+    needed = ENOUGH * lane.gate.trades_per_fold / tested  # trades a session
+    score = sharpe(net / lane.capital) if trades else 0.0
+    if not np.isfinite(score):
+        return 0.0, 0.0
+    scale = min(1.0, trades / (needed * net.size)) if score > 0 else 1.0
+    return score * scale, standard_error(net.tolist(), SESSIONS_A_YEAR) * scale
+
+
+def drawdown(lane: Lane, daily: Sequence[float]) -> float:
+    """The largest fall of cumulated net dollars, as a share of the capital."""
+    fall = max_drawdown(lane.capital + np.array(list(accumulate(daily))), lane.capital)[0]
+    return round(fall / lane.capital, 9)
+
+
+def changes(lane: Lane, space: Space, point: Point) -> dict[str, Any]:
+    """The parameters of the model at a point that are not the lane's own."""
+    return {key: value for key, value in space.model(point).items() if value != getattr(lane.model, key)}
 
 
 def _size(inputs: Sequence[SessionInput]) -> int:
