@@ -51,7 +51,10 @@ def test_a_second_run_answers_from_the_record(ran: Ran, server: DatabentoServer)
     before = files(
         ran.home.root, "data_lake/features", "data_lake/labels", "state/models", "state/ledger", "state/holdout"
     )
-    again = stages.run(ran.lane, ran.home, gateway=server.url, key=server.key)
+    stages.bars(ran.lane, ran.home, gateway=server.url, key=server.key)
+    for stage in (stages.materialise, stages.labels, stages.models, stages.search, stages.simulation):
+        stage(ran.lane, ran.home)
+    again = stages.gate(ran.lane, ran.home)
     after = files(
         ran.home.root, "data_lake/features", "data_lake/labels", "state/models", "state/ledger", "state/holdout"
     )

@@ -228,6 +228,7 @@ def _chain(folder: Path, settings: ModelSettings, kills: int) -> None:
     assert not list(folder.glob("*.rows")), "what a killed one left is removed by the next"
 
 
+@pytest.mark.long
 def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     _chain(tmp_path, LONGER, 2)
 
