@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from scalper.files import locked
 from scalper.learn import ledger
 
 PATH, HOLDOUT = "path", "holdout"
@@ -43,7 +42,7 @@ def open_holdout(
     underlying. Raises Refused if the record was tampered with.
     """
     wanted = Opening(now, lane, recipe, data, model, days[0].isoformat(), days[-1].isoformat(), len(days))
-    with _alone(path):
+    with locked(path.with_suffix("")):  # nobody else reads, checks and appends meanwhile
         for row in ledger.read(path):
             kind = row["kind"]
             if kind == HOLDOUT and [row[key] for key in ("recipe", "data", "model")] == [recipe, data, model]:
@@ -65,7 +64,7 @@ def open_holdout(
 def note_path(path: Path, days: Sequence[date], *, lane: str, recipe: str) -> None:
     """Record that a walk-forward path has seen these sessions: they are no hold-out for anybody any more."""
     span = {"first": days[0].isoformat(), "last": days[-1].isoformat()}
-    with _alone(path):
+    with locked(path.with_suffix("")):  # nobody else reads, checks and appends meanwhile
         ledger.append(path, [{"kind": PATH, "lane": lane, "recipe": recipe, **span}])
 
 
@@ -80,12 +79,3 @@ def seen(path: Path, days: Sequence[date]) -> list[ledger.Record]:
 def _meets(row: ledger.Record, days: Sequence[date]) -> bool:
     """Whether a record speaks of any of these sessions."""
     return row["first"] <= days[-1].isoformat() and days[0].isoformat() <= row["last"]
-
-
-@contextmanager
-def _alone(path: Path) -> Generator[None]:
-    """Nobody else reads, checks and appends meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

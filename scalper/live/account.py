@@ -7,7 +7,6 @@ record must verify, and its sums must be the account's, before anything is made 
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from pydantic import ValidationError
 
 from scalper import clock, log
 from scalper.errors import BadInput, Refused, ScalperError
-from scalper.files import write_json
+from scalper.files import locked, write_json
 from scalper.learn import ledger
 from scalper.live import parsed
 from scalper.live.journal import fields
@@ -231,8 +230,5 @@ def risks(home: Home) -> dict[str, RiskSettings]:
 @contextmanager
 def taking_shares(home: Home) -> Generator[None]:
     """One executor at a time looks at the shares that are taken and takes its own."""
-    folder = home.state / "account"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "shares.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with locked(home.state / "account" / "shares"):
         yield
